@@ -269,9 +269,11 @@ def _open_folder(name: str, at: int | None = None) -> int:
 
 
 def _empty_by_name(path: str) -> None:
-    with suppress(OSError):
-        os.chmod(path, 0o700)
     try:
+        if not _is_folder(os.lstat(path)):
+            return
+        with suppress(OSError):
+            os.chmod(path, 0o700)
         with os.scandir(path) as found:
             entries = list(found)
     except OSError:

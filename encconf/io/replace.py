@@ -11,6 +11,7 @@ import errno
 import os
 import stat
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 from encconf.errors import OutputError
 from encconf.io.descriptors import (
@@ -92,12 +93,15 @@ def _opened_again(at: LockedFolder, name: str, old: os.stat_result) -> int:
     Whoever may write to the folder could put a file of theirs in its place, to read what you write.
     """
     descriptor = at.open(name, os.O_RDWR)
-    if not os.path.samestat(os.fstat(descriptor), old):
-        os.close(descriptor)
+    try:
+        if os.path.samestat(os.fstat(descriptor), old):
+            return descriptor
         raise OutputError(
             "cannot be written: another file was put in its place", hint="look at it, and run this again"
         )
-    return descriptor
+    except BaseException:
+        os.close(descriptor)
+        raise
 
 
 def _mode(old: os.stat_result, mode: int | None) -> int:
@@ -327,14 +331,15 @@ def overwrite(descriptor: int, data: bytes, mode: int, folder: str) -> None:
                     f"cannot be written completely and is now damaged: {reason(error)}",
                     hint=f"the content that {where}",
                 ) from None
-            _forget(saved)
+            with suppress(OutputError):  # `encconf check` reports the copy
+                _forget(saved)
             raise
         _forget(saved)
-        if os.fstat(descriptor).st_mode & 0o777 != mode:
-            try:
+        try:
+            if os.fstat(descriptor).st_mode & 0o777 != mode:
                 set_mode(descriptor, mode)
-            except OSError:
-                return  # the file belongs to another user
+        except OSError:
+            return  # the file belongs to another user
     finally:
         os.close(descriptor)
 
@@ -364,7 +369,8 @@ def _save(folder: str, content: bytes) -> str:
             os.fsync(descriptor)
             return path
         except OSError:
-            _forget(path)
+            with suppress(OutputError):
+                _forget(path)
         finally:
             os.close(descriptor)
     return ""
@@ -379,7 +385,11 @@ def _places(folder: str) -> Iterator[str]:
 
 
 def _forget(path: str) -> None:
+    """Remove a copy.  Raises OutputError."""
     try:
         os.unlink(path)
     except FileNotFoundError:
         return  # nothing was saved, or a program that cleans up the folder was faster
+    except OSError as error:
+        why = f"is written, but the copy of its old content cannot be removed: {reason(error)}"
+        raise OutputError(why, hint=f"remove {path}") from None

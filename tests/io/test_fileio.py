@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import socket
 import subprocess
@@ -151,6 +152,17 @@ class TestReading:
         assert len(fileio.read_bytes(str(path), limit=2049)) == 2049
 
     @pytest.mark.posix
+    def test_what_was_written_before_and_after_it_was_opened(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A pipe with something in it is not waited for, and its end is when its writer closes it."""
+        monkeypatch.setattr(fileio, "PIPE_PATIENCE", 60)
+        with _written_pipe(tmp_path, b"a: 1\n", b"b: 2\n", pause=0.3) as path:
+            started = time.monotonic()
+            assert fileio.read_bytes(path) == b"a: 1\nb: 2\n"
+            assert time.monotonic() - started < 30
+
+    @pytest.mark.posix
     def test_a_bash_pipe(self) -> None:
         code = "import sys; from encconf.io import fileio; print(fileio.read_text(sys.argv[1]))"
         done = subprocess.run(
@@ -290,6 +302,75 @@ def test_a_path_and_the_folders_above_it(tmp_path: Path, monkeypatch: pytest.Mon
     root = os.path.abspath("/")  # C:\\, for example
     assert list(fileio.upwards("/a/b")) == [os.path.join(root, "a", "b"), os.path.join(root, "a"), root]
     assert list(fileio.upwards("/")) == [root]
+
+
+@pytest.mark.posix
+class TestOwn:
+    """A file that is read for its owner: nobody else may have written it."""
+
+    @pytest.mark.parametrize("mode", [0o600, 0o644, 0o755, 0o400])
+    def test_one_that_only_you_may_write(self, tmp_path: Path, mode: int) -> None:
+        path = tmp_path / "x"
+        path.write_text("a")
+        path.chmod(mode)
+        assert fileio.read_text(str(path), own=True) == "a"
+
+    @pytest.mark.parametrize("mode", [0o620, 0o602, 0o666])
+    def test_one_that_others_may_write(self, tmp_path: Path, mode: int) -> None:
+        path = tmp_path / "x"
+        path.write_text("a")
+        path.chmod(mode)
+        with pytest.raises(InputError, match="others can write to it"):
+            fileio.read_text(str(path), own=True)
+        assert fileio.read_text(str(path)) == "a"
+
+    def test_one_of_another_user_or_of_root(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        path = tmp_path / "x"
+        path.write_text("a")
+        owner = path.stat().st_uid
+        monkeypatch.setattr(os, "geteuid", lambda: owner + 1)
+        if owner == 0:
+            assert fileio.read_text(str(path), own=True) == "a"
+            os.chown(path, 65534, -1)
+        with pytest.raises(InputError, match="belongs to another user"):
+            fileio.read_text(str(path), own=True)
+
+    def test_no_pipe(self, tmp_path: Path) -> None:
+        os.mkfifo(tmp_path / "pipe")
+        with pytest.raises(InputError, match="not a regular file"):
+            fileio.read_text(str(tmp_path / "pipe"), own=True)
+
+
+@pytest.mark.posix
+@pytest.mark.services  # as another user: may not write everything
+def test_what_can_be_written_is_what_write_atomic_writes(tmp_path: Path) -> None:
+    """For every mode of a folder, and of a file in it."""
+    os.chmod(tmp_path.parent, 0o755)
+    os.chmod(tmp_path, 0o755)
+    for kind in ("new", "file"):
+        for number, (folder_mode, mode) in enumerate(itertools.product(range(8), (0o6, 0o4, 0o2, 0))):
+            folder = tmp_path / f"{kind}{number}"
+            folder.mkdir()
+            path = folder / "x"
+            if kind == "file":
+                path.write_text("old")
+                path.chmod(mode)
+                os.chown(path, 65534, -1)
+            folder.chmod(folder_mode << 6)
+            os.chown(folder, 65534, -1)
+            os.seteuid(65534)
+            said: list[bool] = []
+            try:
+                for write in (fileio.check_writable, lambda path: fileio.write_atomic(path, "new")):
+                    try:
+                        write(str(path))
+                        said.append(True)
+                    except OutputError:
+                        said.append(False)
+            finally:
+                os.seteuid(0)
+            assert said[0] == said[1], (kind, oct(folder_mode), oct(mode))
+            assert path.exists() is (kind == "file" or said[1])
 
 
 @pytest.mark.parametrize(

@@ -122,6 +122,29 @@ class TestPrivateFolder:
             os.chmod(path, 0)
         assert not os.path.exists(path)
 
+    @pytest.mark.posix
+    @pytest.mark.parametrize("by_name", [False, True])
+    def test_no_link_in_it_is_followed(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by_name: bool
+    ) -> None:
+        """Nothing but the folder goes, whatever is in it: links, folders without rights, read-only files."""
+        if by_name:  # as on Windows
+            monkeypatch.setattr(os, "supports_dir_fd", set())
+        keep, folder = tmp_path / "keep", tmp_path / "folder"
+        for place in (keep, folder / "a" / "b", folder / "closed"):
+            place.mkdir(parents=True)
+            (place / "x").write_text("plain")
+        (folder / "a" / "x").write_text("plain")
+        (folder / "a" / "x").chmod(0)
+        (folder / "closed").chmod(0)
+        (folder / "a" / "link").symlink_to(keep)
+        (folder / "file").symlink_to(keep / "x")
+        private.remove_folder(str(folder))
+        assert sorted(tmp_path.rglob("*")) == [keep, keep / "x"]
+        (tmp_path / "link").symlink_to(keep)
+        private.remove_folder(str(tmp_path / "link"))
+        assert (keep / "x").read_text() == "plain"
+
     def test_what_cannot_be_removed_keeps_nothing_else(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
