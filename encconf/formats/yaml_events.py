@@ -295,7 +295,6 @@ def read(text: str, comments: bool, pure: bool, *, any_keys: bool = False) -> Do
     key: str | None = None
     step: Any  # the key or index of the event's value
     closed = False  # whether a collection in brackets ends here
-    flow_end = 0  # where the last flow collection ended
     block_start = -1  # offset of the `sops` key while inside the block
 
     # Without the byte order mark: one parser counts it as a character, the other does not.
@@ -343,7 +342,7 @@ def read(text: str, comments: bool, pure: bool, *, any_keys: bool = False) -> Do
                     document.merges.append(scope)  # type: ignore[arg-type]
                 if key == "sops" and len(stack) == 1:
                     block_start = note.start if note else start
-                    flow_end = 0
+                    flow_end = 0  # where the last flow collection in the block ends
                     part.block = (block_start, block_start)
                     items = []
                 continue
@@ -470,7 +469,7 @@ def read(text: str, comments: bool, pure: bool, *, any_keys: bool = False) -> Do
             part.end = text.rfind("...", 0, end) if event.explicit else -1
             if len(items) == begun:  # the document is empty
                 items.append(Scope())
-        if block_start >= 0 and len(stack) <= 1 and key is None:
+        if block_start >= 0 and len(stack) <= 1:
             in_flow = kind is MappingEndEvent and closed
             assert scope is not None
             close_block(document, part, items, scope, flow_end=flow_end, in_flow=in_flow)
@@ -572,8 +571,9 @@ def _key_column(text: str, start: int) -> int:
 def _alias_key(document: Document, target: Anchor, start: int, end: int) -> str:
     """Return the key that an alias refers to.  Raises ParseError if that is not a string."""
     leaf = target.leaf
-    if leaf is None or leaf.type != "str" or leaf.data is None:
+    if leaf is None or leaf.type != "str":
         raise error_at(document.text, start, "a key is an alias of something that is not a string")
+    assert leaf.data is not None
     key = leaf.data.decode("utf-8", "replace")
     document.alias_keys.append((key, start, end, leaf))
     return key

@@ -171,6 +171,7 @@ def test_a_tag_in_front_of_an_anchor(text: str, tag: str, word: str) -> None:
         ("a: &x\n  b: 1\nc: *x\nd: {e: *x}\n", {"a": {"b": 1}, "c": {"b": 1}, "d": {"e": {"b": 1}}}),
         ("a: [&x 1, *x]\n", {"a": [1, 1]}),
         ("&r\na: &s [1]\nb: [*s]\n", {"a": [1], "b": [[1]]}),
+        ("a: 1\r\ufeffb: x\ufeff\r", {"a": 1, "\ufeffb": "x\ufeff"}),
     ],
 )
 def test_anchors_and_marks_within_the_text(text: str, tree: object) -> None:
@@ -246,3 +247,29 @@ def test_a_comment_inside_a_block_is_no_comment_of_the_document() -> None:
     text = "a: 1\nsops:\n    # x\n    mac: x\n    # y\n# z\nb: 2\n"
     for pure in (False, True):
         assert [comment.text for comment in read(text, True, pure=pure).comments] == [" z"]
+
+
+NOT_FOR_SOPS = [
+    ("x\n", 1, 1), ("'x'\n", 1, 1), ("# c\n\n  1\n", 3, 3), ("- a\n", 1, 1), ("--- |\n x\n", 1, 5),
+    ("[a]\n", 1, 1), ("a: 1\n---\nx\n", 3, 1), ("a: 1\n--- [\n]\n", 2, 5), ("!!str x\n", 1, 7),
+    ("&a x\n", 1, 4), ('""\n', 1, 1), ("? [a]\n: 1\n", 1, 3), ("a: &a *a\n", 0, 0), ("*a\n", 1, 1),
+    ("a: 1\n*b : 2\n", 2, 1), ("a: &a\n- *a\n", 2, 3), ("a: &a {b: 1}\n*a : 2\n", 2, 1),
+    ("a: &a 1\n*a : 2\n", 2, 1), ("a: &a b\nb: 1\n*a : 2\n", 3, 1), ("a: 1\n!!int b: 2\n", 2, 7),
+    ("a:\n  ~: 2\n", 2, 3), ("a: {b: 1,\n  b: 2}\n", 2, 3), ("a: {1: 1}\n", 1, 5),
+    ("%YAML 1.2\n---\na: 1\n", 0, 0), ("a: !!float x\n", 1, 12), ("a:\n- !!binary '='\n", 2, 12),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("pure", [False, True])
+@pytest.mark.parametrize(("text", "line", "column"), NOT_FOR_SOPS)
+def test_what_sops_cannot_store_is_found_where_it_is(text: str, line: int, column: int, pure: bool) -> None:
+    with pytest.raises(ParseError) as caught:
+        read(text, True, pure=pure)
+    if line:
+        assert (caught.value.line, caught.value.column) == (line, column)
+
+
+def test_a_character_that_yaml_does_not_allow() -> None:
+    for pure in (False, True):
+        with pytest.raises(ParseError, match="at position 3"):
+            read("a: \x07\n", False, pure=pure)

@@ -6,14 +6,18 @@ import re
 from typing import Any
 
 import pytest
+import yaml as pyyaml
 from engine import credentials, rule
+from formats.yaml_texts import TEXTS
 from generate import yaml_text
 from oracle import FIXTURES, AgeKey
 
 from encconf import api, formats
 from encconf.engine import opening, plaintext
+from encconf.errors import EncconfError
 from encconf.formats import yaml_events, yaml_fast
-from encconf.text.document import Document
+from encconf.formats.yaml_events import TooNewError
+from encconf.text.document import Document, Leaf
 from encconf.text.tree import Single, Tree
 
 yaml = formats.get("yaml")
@@ -127,3 +131,54 @@ def test_heads_and_signs(text: str, places: list[tuple[int, int]]) -> None:
     document = yaml.scan(text)
     assert [(item.head, item.sign) for item in document.items[1:]] == places
     assert formats.writing_of(formats.get("yaml")).tree(document).text == text
+
+
+HARD = {path.name: path.read_bytes().decode() for path in sorted((FIXTURES / "hard" / "kept").glob("*.yaml"))}
+ANCHORED = {
+    "lists": "a:\n- &x\n  - b\n- !!seq\n  # c\n  - d\n  -\n    - &y\n\n      - e\n- &z !!map\n  f: g\n- h\n",
+    "in anchors": "a: &x\n  - &y\n    b: &z\n    - !!seq\n      - c\n    d: e\n  - f\n",
+    "empty": "a:\n-\n-\n  -\n# b\n-\n  - # c\n  -\nd:\n  -\n",
+    "blocks": "a:\n- |\n  - b\n\n# c\n- >-\n\n  - d\n- - |+\n    e\n\n  - f\n-\n  |\n  g\n- - 'h\n    - i'\n",
+    "colons": 'a : 1\n\'b\':\n  2\n? c\n: 3\n? d\n:\n  - 4\n"g" : [h: 1, "i": 2, j : 3]\n',
+}
+
+
+def test_keys_dashes_and_colons_are_where_pyyaml_finds_them() -> None:
+    """A key has a place without a token of its own if it has no colon, and a colon may be unclear."""
+    compared = 0
+    made = {f"seed {seed}": yaml_text(seed) for seed in range(60)}
+    for name, text in {**TEXTS, **HARD, **ANCHORED, **made}.items():
+        if "\x85" in text or "!!set" in text or "\ufeff" in text:
+            continue
+        try:
+            tokens = list(pyyaml.scan(text, pyyaml.CSafeLoader))
+            documents = [yaml_events.read(text, False, pure=pure) for pure in (False, True)]
+        except (EncconfError, TooNewError, pyyaml.YAMLError):
+            assert name not in ANCHORED
+            continue
+        if documents[0].block is not None:
+            continue
+        compared += 1
+        found = {
+            kind: {
+                (token.start_mark.index, token.end_mark.index) for token in tokens if isinstance(token, kind)
+            }
+            for kind in (pyyaml.KeyToken, pyyaml.ValueToken, pyyaml.BlockEntryToken)
+        }
+        for document in documents:
+            keys, colons, dashes = set(), set(), set()
+            for item in document.items:
+                around = item.scope if isinstance(item, Leaf) else item.parent
+                if around is None or item.head < 0:
+                    continue  # the root, or a copy that an alias makes
+                if not around.listed:
+                    keys.add(item.head)
+                    colons.add(item.sign)
+                elif around.start < 0:
+                    dashes.add((item.head, item.sign))
+            assert dashes == found[pyyaml.BlockEntryToken], name
+            begun = {start for start, _ in found[pyyaml.KeyToken]}
+            assert begun <= keys, name
+            assert all(text[at + 1 :].lstrip()[:1] in ("}", ",") for at in keys - begun), name
+            assert -1 in colons or {end for _, end in found[pyyaml.ValueToken]} <= colons, name
+    assert compared > 180
