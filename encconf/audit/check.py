@@ -793,8 +793,7 @@ def _each(rules: Rules, name: str, *, whole: bool) -> Iterator[Finding]:
     for use in rules.uses:
         at, rule = rules.place(use.name), use.rule
         if isinstance(rule, EncconfError):
-            # Something else fills in a template before sops reads it.
-            severity = "note" if _is_template(rules, use.number) else "warning"
+            severity = _severity(rules, use.number)
             yield Finding("bad-config", name, rule.message, place=at, hint=rule.hint, severity=severity)
             sound = False
             continue
@@ -810,11 +809,25 @@ def _each(rules: Rules, name: str, *, whole: bool) -> Iterator[Finding]:
             yield Finding("unused-rule", name, f"{rule.name}, {said} applies to no file", place=at)
 
 
-def _is_template(rules: Rules, number: int) -> bool:
-    """Whether a rule has a variable to be filled in, such as ``${AGE_KEY}`` or ``{{ age_key }}``."""
+def _severity(rules: Rules, number: int) -> str:
+    """Return the severity for a rule that cannot be used.
+
+    It is an error.  But something else may fill in a template before sops reads it (``${AGE_KEY}``,
+    ``{{ age_key }}``), and with ``age1YOUR_KEY_HERE`` an author says that the rule is not finished.
+    """
     leaves = rules.config.leaves if rules.config is not None else ()
-    own = (leaf.data or b"" for leaf in leaves if leaf.path[:2] == ("creation_rules", number))
-    return any(re.search(rb"\$\{\w+\}|\{\{.*\}\}|\A\s*<[^<>]+>\s*\Z", data) for data in own)
+    own = [leaf for leaf in leaves if leaf.path[:2] == ("creation_rules", number)]
+    if any(re.search(rb"\$\{\w+\}|\{\{.*\}\}|\A\s*<[^<>]+>\s*\Z", leaf.data or b"") for leaf in own):
+        return "note"
+    keys = (leaf.data or b"" for leaf in own if "regex" not in str(leaf.path[2:3]))
+    return "warning" if any(re.search(_UNFINISHED, data) for data in keys) else "error"
+
+
+_UNFINISHED = (
+    rb"(?i)x{3,}|\.{3}|\xe2\x80\xa6|[<>_]"
+    rb"|your|example|replace|change|placeholder|todo|fixme|insert|dummy|fake|sample|here"
+)
+"""What occurs in a placeholder for a key, and by chance hardly ever in a key.  The bytes are an ellipsis."""
 
 
 def _unselected(rules: Rules, name: str) -> Iterator[Finding]:

@@ -182,6 +182,22 @@ class TestHints:
         repo.config("  - path_regex: enc\n    age: ${BOOTSTRAP_AGE_PUBLIC_KEY}\n")
         assert {each.severity for each in repo.only("bad-config")} == {"note"}
 
+    def test_a_rule_that_cannot_be_used_is_an_error_but_a_placeholder_is_a_warning(self, repo: Repo) -> None:
+        cases = [
+            ("age: age1YOUR_KEY_HERE", "warning"),
+            ("age: [age1xxxxxxxxxxxxxxxxx]", "warning"),
+            ("age: age1…", "warning"),
+            ("pgp: REPLACE-WITH-FINGERPRINT", "warning"),
+            (f"age: {ALICE.recipient[:-1]}", "error"),
+            ("pgp: 90841E59A95F47801F29227FD4AD18E8EB15561", "error"),
+            (f"encrypted_regex: (?!x_y)\n    age: {ALICE.recipient}", "error"),
+        ]
+        repo.config("".join(f"  - path_regex: ^{at}$\n    {text}\n" for at, (text, _) in enumerate(cases)))
+        found = repo.only("bad-config")
+        assert [each.severity for each in sorted(found, key=lambda each: each.line or 0)] == [
+            severity for _, severity in cases
+        ]
+
 
 def kms(arn: str) -> MasterKey:
     return master_key("kms", arn)
