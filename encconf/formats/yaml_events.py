@@ -72,11 +72,15 @@ def parse(text: str, pure: bool) -> Iterator[Any]:
         # the beginning of a password without quotes: `!word!word`.
         words = ", ".join(part for part in (error.context, error.problem) if part)
         head, handle, _ = words.partition("tag handle")
-        words = head + handle
+        words, hint = head + handle, None
+        line = text.splitlines()[mark.line : mark.line + 1] if mark else []
+        if "cannot start any token" in words and line and line[0].lstrip(" ")[:1] == "\t":
+            words, hint = "a tab at the start of a line", "indent with spaces"
         raise ParseError(
             f"not valid YAML: {words}",
             line=mark.line + 1 if mark else None,
             column=mark.column + 1 if mark else None,
+            hint=hint,
         ) from None
     except YAMLError as error:
         reason = getattr(error, "reason", "it cannot be read")

@@ -391,7 +391,8 @@ def decode(data: bytes, *, binary: bool = False) -> str:
         if any(b"\n" + mark in b"\n" + data for mark in _OF_SOPS):
             return data.decode("utf-8", "surrogateescape")
         line = data.count(b"\n", 0, error.start) + 1
-        raise ParseError(f"not UTF-8 at byte {error.start}", line=line) from None
+        said = f"not UTF-8 at byte {error.start}"
+        raise ParseError(said, line=line, hint="save the file as UTF-8") from None
 
 
 def _await_writer(path: str, descriptor: int) -> bytes:

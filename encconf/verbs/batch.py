@@ -29,6 +29,7 @@ from encconf.verbs.files import is_pattern
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from encconf.git import Known
     from encconf.verbs.front import Front
 
 
@@ -98,6 +99,7 @@ class _Wanted:
     ) -> None:
         self.front = front
         self.proposals = proposals
+        self._known: Known | None = None
         self.encrypted = encrypted
         self.plain = plain
         self.listing = _walked if plain else below
@@ -129,7 +131,7 @@ class _Wanted:
             if not self.encrypted:
                 return True
             found = formats.glance(name) and formats.find(fileio.read_bytes(name), name) is not None
-            return not found if self.plain else found
+            return not found if self.plain else found and not self._left_by_mergetool(name, base)
         except (FileNotFoundError, NotADirectoryError, MissingFileError):
             return False
         except OSError as error:
@@ -139,6 +141,23 @@ class _Wanted:
         except InputError as error:
             self.front.warn(f"{error} (skipped)")
         return False
+
+
+    def _left_by_mergetool(self, name: str, base: str) -> bool:
+        """Whether an encrypted file is a version that git mergetool left behind, and that git does not track.
+
+        Such files are skipped with a warning.  One that git tracks counts: others may read it.
+        """
+        if re.search(r"_(?:BACKUP|BASE|LOCAL|REMOTE)_\d+(?:\.[^.]+)?$|\.orig$", base) is None:
+            return False
+        from encconf.git import Known, repository
+
+        self._known = self._known or Known()
+        if repository(os.path.dirname(os.path.abspath(name))) is None or self._known.tracked(name):
+            return False
+        said = f"{one_line(name)} is skipped: git mergetool left it"
+        self.front.warn(said, hint="compare it, then delete it")
+        return True
 
 
 def _named(path: str, recursive: bool, wanted: _Wanted) -> list[str]:

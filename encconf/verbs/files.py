@@ -144,10 +144,14 @@ def read(
         found = formats.find(data, name)
         format = input_type or found
         format = format or ("" if name == STDIN_NAME else formats.of_path(name))
-        binary = plain and format != "" and formats.get(format).single_value
-        said = (
-            fileio.decode(data, binary=binary) if path is None else fileio.text_of(path, data, binary=binary)
-        )
+        single = format != "" and formats.get(format).single_value
+        binary = plain and single
+        try:
+            said = fileio.text_of(path, data, binary=binary) if path else fileio.decode(data, binary=binary)
+        except ParseError:
+            if single and found is None:  # an encrypted file is text, whatever is in it
+                raise NotEncryptedError from None
+            raise
     return Source(label, name, path, said, found, input_type)
 
 

@@ -110,6 +110,19 @@ class TestFolders:
         assert found(whole, recursive=True) == [f"{whole}/c.env", f"{whole}/er/b.json"]
         assert "plain.yaml" in found(".", recursive=True, encrypted=False)
 
+    def test_what_git_mergetool_left_is_skipped(
+        self, folder: Folder, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        left = ["s_BACKUP_12.yaml", "s_LOCAL_12.yaml", "s.yaml.orig"]
+        for name in (*left, "s.yaml", "s_BASE_1.yaml"):
+            folder.write(name, folder.texts["yaml"])
+        assert found(".", recursive=True) == sorted([*left, "s.yaml", "s_BASE_1.yaml"]), "without git"
+        folder.git("init", "-q")
+        folder.git("add", "s.yaml", "s_BASE_1.yaml")
+        assert found(".", recursive=True) == ["s.yaml", "s_BASE_1.yaml"]
+        assert capsys.readouterr().err.count("is skipped: git mergetool left it") == 3
+        assert found(*left) == left, "named"
+
     def test_a_folder_needs_the_option_recursive(self, folder: Folder) -> None:
         folder.sealed("deep/a.yaml")
         with pytest.raises(UsageError, match="deep is a folder") as caught:

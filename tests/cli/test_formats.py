@@ -30,6 +30,21 @@ def test_text_formats_still_want_utf8(project: Project) -> None:
     (project.folder / "a.yaml").write_bytes(b"a: \xff\n")
     done = project.run("encrypt", "a.yaml", code=2)
     assert "not UTF-8 at byte 3" in done.err
+    assert "hint: save the file as UTF-8" in done.err
+
+
+def test_bytes_that_are_not_encrypted_are_said_to_be_that(project: Project) -> None:
+    (project.folder / "key.der").write_bytes(b"\xff\0key")
+    done = project.run("decrypt", "key.der", code=1)
+    assert "error[not-encrypted]: key.der: the file is not encrypted (no sops block)" in done.err
+
+
+def test_a_tab_that_indents_yaml_is_named(project: Project) -> None:
+    project.rules()
+    project.write("a.yaml", "a:\n\tb: 1\n")
+    done = project.run("encrypt", "a.yaml", code=2)
+    assert "a.yaml: line 2, column 1: not valid YAML: a tab at the start of a line\n" in done.err
+    assert "hint: indent with spaces" in done.err
 
 
 @pytest.mark.parametrize(

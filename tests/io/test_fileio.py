@@ -180,7 +180,7 @@ class TestReading:
 
     def test_stdin_is_named_in_its_errors(self) -> None:
         done = python("from encconf.io import fileio; fileio.read_stdin()", input=b"a\xff")
-        assert done.stderr.decode().strip().endswith("ParseError: stdin: line 1: not UTF-8 at byte 1")
+        assert "ParseError: stdin: line 1: not UTF-8 at byte 1\n" in done.stderr.decode()
 
 
 def test_a_file_that_need_not_be_there(tmp_path: Path) -> None:
