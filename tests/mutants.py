@@ -87,6 +87,7 @@ GROUPS = {
     "sources/test_address.py sources/test_reference*.py": ["sources/references.py"],
     "engine/test_changes.py engine/test_effects.py cli/test_propose.py cli/test_values.py": [
         "engine/changes.py",
+        "engine/effects.py",
         "verbs/set.py",
     ],
     "engine/test_recipients.py verbs/test_rekey.py cli/test_rekeying.py cli/test_plan_text.py": [

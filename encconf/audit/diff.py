@@ -616,7 +616,7 @@ def between(file: str, before: str, after: str | Document, format: str) -> list[
     Items that are inserted into a list are recognized, and values that moved to another path.  A caller that
     has scanned the second text passes the document (see `Side`).
     """
-    from encconf.engine.changes import Effect
+    from encconf.engine.effects import Effect
 
     try:
         found = compare(Side(file, file, before, format), Side(file, file, after, format), one_file=True)

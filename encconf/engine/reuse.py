@@ -28,17 +28,18 @@ if TYPE_CHECKING:
 
 # --- the data key --------------------------------------------------------------------------------
 
-_COMMON = re.compile(
+# These are compiled when they are first needed: most commands ask for no author.
+_COMMON = (
     rb"(?i)change|example|sample|dummy|placeholder|replace|insert|fill.?(?:in|me)|put.?your|your[-_ .]|todo"
     rb"|default|passw|secret|test|admin|root|postgres|localhost|qwerty|abcd|1234|^ref\+|^[<$]|\{\{"
 )
 """Parts of secrets that everyone uses in examples and while developing, and of references."""
-_PUBLIC = re.compile(
+_PUBLIC = (
     rb"CERTIFICATE-----|PUBLIC KEY-----|^LS0tLS1CRUdJTiB(?:DRVJU|QVUJM)|^ssh-|^age1|sha(?:256|512)"
     rb"|^A[KS]IA|^pk_|^AIza"
 )
 """What only looks like a secret: certificates, public keys, digests, ids."""
-_GENERATED = re.compile(rb"[A-Za-z0-9+/_=]{16,}")
+_GENERATED = rb"[A-Za-z0-9+/_=]{16,}"
 
 
 def author_knew(old: Opened, plain: Document) -> bool:
@@ -69,14 +70,14 @@ def is_hard_to_guess(leaf: Leaf) -> bool:
     a few random letters are enough.
     """
     data = leaf.data
-    if leaf.type not in ("str", "bytes") or data is None or len(data) < 6 or _PUBLIC.search(data):
+    if leaf.type not in ("str", "bytes") or data is None or len(data) < 6 or re.search(_PUBLIC, data):
         return False
-    if called_a_secret(leaf.path) and len(set(data)) >= 5 and not _COMMON.search(data):
-        return True
-    return any(
+    if any(
         re.search(rb"[0-9]", run) and re.search(rb"[A-Za-z]", run) and len(set(run)) >= 10
-        for run in _GENERATED.findall(data)
-    )
+        for run in re.findall(_GENERATED, data)
+    ):
+        return True
+    return called_a_secret(leaf.path) and len(set(data)) >= 5 and not re.search(_COMMON, data)
 
 
 # --- ciphertexts ---------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from encconf import formats
 from encconf.engine import checks, opening, plaintext, sealing
 from encconf.engine.admission import Admission, rule_of
-from encconf.engine.changes import report
+from encconf.engine.effects import report
 from encconf.engine.metadata import CONFLICT, Metadata, metadata_of, with_block, without_block
 from encconf.engine.sealing import encrypt_again, plain_as
 from encconf.errors import (

@@ -262,7 +262,7 @@ class Job:
             self.hint = f"encconf import {quoted(self.source.label)} creates YAML instead"
         said = f"wrote {one_line(self.target)}"
         if self.done:
-            from encconf.engine.changes import report
+            from encconf.engine.effects import report
 
             said = report(said, self.done)
         front.note(said)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from encconf import api, formats
 from encconf.engine import changes, checks, opening
 from encconf.engine.admission import Admission
-from encconf.engine.changes import report
+from encconf.engine.effects import report
 from encconf.engine.metadata import Metadata
 from encconf.errors import (
     EmptyDocumentError,
@@ -33,7 +33,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from encconf.engine.changes import Effect
+    from encconf.engine.effects import Effect
     from encconf.engine.opening import Opened
     from encconf.identities.credentials import Credentials
     from encconf.rules.selection import Selection

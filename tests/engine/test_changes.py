@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from oracle import AgeKey, Sops
 
 from encconf import api, formats
-from encconf.engine import changes
+from encconf.engine import changes, effects
 from encconf.errors import (
     AlreadyEncryptedError,
     EmitError,
@@ -306,7 +306,7 @@ def test_every_edit_at_every_path(format: str, age_key: AgeKey) -> None:
     refused = []
     for place, value in itertools.product(PLACES.split(), VALUES):
         path = parse(place)
-        said: list[changes.Effect] = []
+        said: list[effects.Effect] = []
         try:
             wanted = edited(TREE, path, value)
         except LookupError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from encconf.audit.diff import between
-from encconf.engine.changes import effect_of, report
+from encconf.engine.effects import effect_of, report
 from encconf.errors import ReplacesError
 from encconf.text.path import END, Path
 
