@@ -126,7 +126,7 @@ password = change me
         indented = document.parts[0].indent > 0
         edits: list[Edit] = []
         others: list[Edit] = []
-        if indented or _has_other_comments(text):
+        if _has_other_comments(text):
             others = _other_comments(
                 text, read_indented(text) if indented else read_entries(text, exact=False)
             )

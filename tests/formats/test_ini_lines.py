@@ -99,6 +99,11 @@ def test_an_unencrypted_value_is_respelled_so_that_sops_reads_it() -> None:
         assert values(found) == values(document), text
         if prepared is None:
             continue
+        starts = [leaf.start for leaf in found.leaves]
+        assert {*prepared.originals} <= {*starts}
+        for at, old in prepared.originals.items():
+            leaf = document.leaves[starts.index(at)]
+            assert old == text[leaf.start : leaf.end]
         # Nothing else has changed: with the original spellings, it is the original text.
         ends = {leaf.start: leaf.end for leaf in format.scan(spelled + BLOCK).leaves}
         edits = [(at, ends[at], old) for at, old in prepared.originals.items()]

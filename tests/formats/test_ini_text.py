@@ -44,6 +44,18 @@ def test_literals(text: str, value: str, wanted: str) -> None:
     assert format.load_plain(new) == [{"a": {"x": value}}]
 
 
+@pytest.mark.parametrize(
+    ("type", "data", "text"),
+    [
+        ("int", b"5", "5"), ("bool", b"True", "true"), ("bool", b"0", "false"), ("float", b"1.50", "1.5"),
+        ("time", b"2001-12-14T21:59:43Z", "2001-12-14T21:59:43Z"), ("bytes", b"a;b", "`a;b`"),
+    ],
+)  # fmt: skip
+def test_what_other_formats_store_is_a_word(type: str, data: bytes, text: str) -> None:
+    document = format.scan("[a]\nx = ENC[x]\n[sops]\ny = 1\n")
+    assert format.literal(document, document.leaves[0], type, data)[2] == text
+
+
 def test_what_no_quotes_can_hold() -> None:
     document = format.scan("[a]\nx = 1\n")
     with pytest.raises(EmitError):
