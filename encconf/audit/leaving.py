@@ -106,9 +106,11 @@ def _values(file: FileAccess) -> list[str]:
         document = formats.scan_any(fileio.decode(data), formats.format_of(data, file.path))
     except EncconfError:  # it changed meanwhile
         return []
+    if document.format.single_value:
+        return ["the whole file"]
     seen = Seen(encrypted_values(document), alone=True)
     ranked = sorted(zip(seen.ranks, seen.paths, strict=True), key=lambda each: each[0])
-    return [spell(path) or "the whole file" for _, path in ranked]
+    return [spell(path) for _, path in ranked]
 
 
 # --- in words, as data, and as a page ----------------------------------------------------------------

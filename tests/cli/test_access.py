@@ -293,6 +293,65 @@ class TestCommand:
         assert "  run: encconf " in lines[-1]
         assert team.project().run("access", "--person", "bob", "--verbose").out.count(".yaml") == 13
 
+    def test_the_most_urgent_state_and_file_come_first(self, team: Team, tmp_path: Path) -> None:
+        """Of two keys of a person, and of the files of a repository, whatever their names are."""
+        team.seal("a.bin", ["bob"])
+        team.seal("b.yaml", ["alice"], ["bob"], threshold=2)
+        for path in ("c.yaml", "d.yaml"):
+            team.seal(path, ["alice", "bob"])
+        team.seal("e.yaml", ["alice", "bob2", "bob"])
+        team.write(".sops.yaml", f"creation_rules:\n  - age: {team.key('alice').recipient}\n")
+        team.commit()
+        team.share("c.yaml", ["alice"], rotate=True)
+        team.share("d.yaml", ["alice"], rotate=False)
+        team.share("e.yaml", ["alice", "bob2"], rotate=True)  # one of the keys is gone, with the old data key
+        team.commit()
+        team.share("e.yaml", ["alice"], rotate=False)
+        team.commit()
+        bobs = [team.key(name).recipient for name in ("bob", "bob2")]
+        team.write(".sops.recipients", "".join(f"{key} bob\n" for key in bobs))
+        done = team.project().run("access", "--person", "bob", "--json")
+        (found,) = json.loads(done.out)["person"]["repositories"]
+        assert [(each["file"], each["state"], each["values"]) for each in found["files"]] == [
+            ("d.yaml", "exposed", ["db.password", "token", "db.host"]),
+            ("e.yaml", "exposed", ["db.password", "token", "db.host"]),
+            ("a.bin", "reads", ["the whole file"]),
+            ("b.yaml", "part", ["db.password", "token", "db.host"]),
+            ("c.yaml", "former", []),
+        ]
+        page = team.project().run("access", "--person", "bob", "--html", "-").out
+        assert page.count("<summary>") == 4
+
+    @pytest.mark.parametrize("above", [False, True])
+    def test_the_command_for_a_repository_is_by_its_own_rules(
+        self, team: Team, tmp_path: Path, above: bool
+    ) -> None:
+        """Not by those of a folder around it; without any, it names the keys."""
+        team.seal("s.yaml", ["alice", "bob"])
+        team.commit()
+        bob = team.key("bob").recipient
+        if above:
+            (tmp_path / ".sops.yaml").write_text("creation_rules: []\n")
+            command = "encconf keys remove bob"
+        else:
+            (team.folder / ".sops.yaml").unlink()
+            command = f"encconf rotate -r --rm-age {bob} ."
+        done = team.project().run("access", "--person", bob, "--json")
+        (found,) = json.loads(done.out)["person"]["repositories"]
+        assert found["command"] == command
+
+    def test_a_page_says_if_history_is_missing(self, team: Team, tmp_path: Path, home: Path) -> None:
+        team.seal("s.yaml", ["alice", "bob"])
+        team.commit()
+        team.commit()
+        team.git("clone", "-q", "--depth=1", f"file://{team.folder}", str(tmp_path / "clone"))
+        clone = Team(tmp_path / "clone", home)
+        clone.keys |= team.keys
+        caveat = "some clones have only a part of the history"
+        for where, more, said in ((team, [], False), (clone, [], True), (clone, ["--no-history"], False)):
+            page = where.project().run("access", "--person", "bob", "--html", "-", *more).out
+            assert (caveat in page) is said, more
+
     def test_a_person_who_only_could_read_and_a_folder_without_git(self, team: Team, tmp_path: Path) -> None:
         team.seal("s.yaml", ["alice", "bob"])
         team.commit()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import socket
+import stat
 import subprocess
 import sys
 import threading
@@ -14,7 +16,14 @@ from pathlib import Path
 
 import pytest
 
-from encconf.errors import InputDeniedError, InputError, OutputDeniedError, OutputError, UnwrittenError
+from encconf.errors import (
+    InputDeniedError,
+    InputError,
+    LimitError,
+    OutputDeniedError,
+    OutputError,
+    UnwrittenError,
+)
 from encconf.io import descriptors, fileio
 
 from .processes import python
@@ -62,6 +71,24 @@ class TestOpenElsewhere:
         monkeypatch.setattr(descriptors, "is_open_elsewhere", lambda *_, **__: False)
         with pytest.raises(PermissionError):
             descriptors.patiently("x", self.refuse(100_000))
+
+    def test_a_folder_is_not_waited_for(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(descriptors, "is_open_elsewhere", lambda *_, **__: True)
+        with pytest.raises(PermissionError):
+            descriptors.patiently(str(tmp_path), self.refuse(3))
+
+
+def test_elsewhere_nothing_is_tried_again(tmp_path: Path) -> None:
+    assert not descriptors.is_open_elsewhere(str(tmp_path), to_read=False)
+    tries = []
+
+    def work() -> None:
+        tries.append(1)
+        raise PermissionError
+
+    with pytest.raises(PermissionError):
+        descriptors.patiently(str(tmp_path / "x"), work)
+    assert tries == [1]
 
 
 def test_a_key_file_of_powershell_is_a_text() -> None:
@@ -134,6 +161,37 @@ def test_a_pipe_that_does_not_block_is_waited_for() -> None:
     assert descriptors.read_all(read, None) == data
     writer.join()
     os.close(read)
+
+
+@pytest.mark.parametrize(
+    ("limit", "said"),
+    [(1 << 10, "1 KiB"), (2047 << 9, "1023 KiB"), (1 << 20, "1 MiB"), (3 << 19, "1 MiB"), (9 << 20, "9 MiB")],
+)
+def test_more_than_the_limit(tmp_path: Path, limit: int, said: str) -> None:
+    path = tmp_path / "x"
+    with path.open("wb") as file:
+        file.truncate(limit + 1)
+    with path.open("rb") as file, pytest.raises(LimitError, match=f"^larger than {said}$"):
+        descriptors.read_all(file.fileno(), limit)
+    with path.open("rb") as file:
+        assert len(descriptors.read_all(file.fileno(), limit + 1)) == limit + 1
+
+
+def test_what_another_user_puts_into_a_folder_for_everyone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In every folder: of whom, with which mode, and on the same device or not."""
+    me, other, third = 1000, 1001, 1002
+    monkeypatch.setattr(os, "geteuid", lambda: me)
+
+    def state(mode: int, owner: int, device: int) -> os.stat_result:
+        return os.stat_result((mode, 1, device, 1, owner, 0, 0, 0, 0, 0))
+
+    modes = (0o700, 0o755, 0o701, 0o757, 0o777, 0o1777, 0o1702, 0o1775, 0o1701, 0o2777, 0o770)
+    for mode, owner, of_folder, device in itertools.product(modes, (me, other, 0), (me, third, 0), (1, 2)):
+        for sticky in (True, False):
+            everyone = bool(mode & stat.S_IWOTH) and (bool(mode & stat.S_ISVTX) or not sticky)
+            planted = everyone and device == 1 and owner != me and owner != of_folder
+            file, folder = state(0o644, owner, device), state(mode, of_folder, 1)
+            assert descriptors.is_planted(file, folder, sticky=sticky) is planted, (oct(mode), owner, sticky)
 
 
 def test_errors_of_the_system() -> None:
