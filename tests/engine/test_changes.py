@@ -118,6 +118,19 @@ class TestDrop:
             assert said in f"{caught.value} {caught.value.hint}"
 
 
+def test_keys_that_are_no_strings() -> None:
+    """In a configuration; sops stores string keys only."""
+    text = "1: x\n~: y\na: [b, d]\n"
+    assert changes.put(text, ("a", 1), "c", format="yaml", any_keys=True) == text.replace(", d", ", c")
+    assert changes.drop(text, ("a",), format="yaml", any_keys=True) == "1: x\n~: y\n"
+    for change in (
+        lambda: changes.put(text, ("a", 1), "c", format="yaml"),
+        lambda: changes.drop(text, ("a",), format="yaml"),
+    ):
+        with pytest.raises(ParseError, match="a key is"):
+            change()
+
+
 class TestFromJson:
     @pytest.mark.parametrize("value", [1, -(2**63), 2**63 - 1, 1e300, "x\U0001f600", None, [True, {"a": []}]])
     def test_what_a_file_can_hold(self, value: object) -> None:
@@ -456,6 +469,48 @@ class TestValues:
         enc = api.encrypt(YAML, rule(age_key), format="yaml", credentials=open_with)
         assert engine.change(enc, "yaml", (parse("a.b"), "x"), credentials=open_with) == enc
         assert changes.update(enc, "yaml", YAML, credentials=open_with) == enc
+
+    def test_a_new_plaintext_gets_a_new_data_key_unless_the_file_has_its_secrets(
+        self, age_key: AgeKey
+    ) -> None:
+        """A stranger may have made the file, and know its data key."""
+        who = credentials(age_key)
+        secret = "Zq7hardToGuess31e0Xy9"
+        enc = api.encrypt(f"a: x\nb: {secret}\n", rule(age_key), format="yaml", credentials=who)
+        for plain, keeps in ((f"a: y\nb: {secret}\n", True), ("a: y\nb: 9fAnotherOne4f2aLk0Wm\n", False)):
+            after = changes.update(enc, "yaml", plain, credentials=who)
+            assert api.decrypt(after, format="yaml", credentials=who) == plain
+            wrapped = [re.findall(r"(?s)BEGIN AGE.*?END", text) for text in (enc, after)]
+            assert (wrapped[0] == wrapped[1]) is keeps
+
+    def test_a_check_of_a_new_plaintext_sees_its_comments(self, age_key: AgeKey) -> None:
+        who = credentials(age_key)
+        enc = api.encrypt("a: x\n", rule(age_key), format="yaml", credentials=who)
+        seen: list[tuple[str, list[str]]] = []
+
+        def check(opened: object, before: str, after: Document) -> None:
+            seen.append((before, [comment.text for comment in after.comments]))
+
+        changes.update(enc, "yaml", "a: x\n", credentials=who, check=check)
+        assert seen == []
+        changes.update(enc, "yaml", "# new\na: x\n", credentials=who, check=check)
+        assert seen == [("a: x\n", [" new"])]
+
+    @pytest.mark.parametrize(
+        ("format", "text", "edits"),
+        [
+            ("dotenv", "A=x\n", [(("A",), [1])]),
+            ("dotenv", "A=x\n", [(("B",), "y"), (("A", "c"), "y")]),
+            ("ini", "[a]\nb = x\n", [(("a", "b", "c"), "y"), (("a", "d"), "y"), (("a", "e"), "y")]),
+        ],
+    )
+    def test_what_the_format_cannot_hold_is_refused_also_among_others(
+        self, age_key: AgeKey, format: str, text: str, edits: list[tuple[Path, object]]
+    ) -> None:
+        who = credentials(age_key)
+        enc = api.encrypt(text, rule(age_key), format=format, credentials=who)
+        with pytest.raises(EmitError):
+            engine.change(enc, format, *edits, credentials=who)
 
     def test_a_name_on_two_lines_has_no_place(self) -> None:
         document = formats.scan_any("A=1\nexport A=2\nexport B=3\n", "dotenv")
