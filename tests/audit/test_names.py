@@ -362,7 +362,10 @@ class TestShown:
         ("type", "value", "shown", "service"),
         [
             ("kms", ARN, "11111111-222…555555 (eu-west-1)", True),
+            ("kms", "arn:aws:kms:us-east-1:123:alias/prod", "alias/prod (us-east-1, 123)", True),
+            ("kms", "arn:aws:kms:us-east-1:123:key/short", "short (us-east-1)", True),
             ("gcp_kms", GCP, "r/k", True),
+            ("gcp_kms", GCP.replace("/r/", f"/{'r' * 40}/"), "rrrrrrrrrrrr…rrrr/k", True),
             ("gcp_kms", "projects/p", "p", True),
             ("azure_kv", f"{AZURE}/0123456789abcdef", "team/web", True),
             ("hc_vault", VAULT, "web", True),
@@ -384,3 +387,92 @@ class TestShown:
         found = naming.origins(str(tmp_path), {"HOME": str(tmp_path)})
         assert list(found.values()) == ["~/.ssh/id.pub (alice laptop)"]
         assert next(iter(found)).startswith("age1")
+
+
+class TestSaid:
+    """Every function that shows a key, for a key with and without a name, a former one, and an SSH key."""
+
+    LABEL = age(A).label
+    MADE = "SSH key ~/.ssh/id.pub (me)"
+
+    @pytest.mark.parametrize(
+        ("now", "once", "made", "name", "of", "full", "whole"),
+        [
+            ("", "", False, None, LABEL, LABEL, A),
+            ("alice", "", False, "alice", "alice", f"alice ({LABEL})", f"alice ({A})"),
+            ("", "al", False, "al", f"al (former, {LABEL})", f"al (former, {LABEL})", f"al (former, {A})"),
+            ("alice", "al", False, "alice", "alice", f"alice ({LABEL})", f"alice ({A})"),
+            ("", "", True, MADE, MADE, f"{MADE} ({LABEL})", f"{MADE} ({A})"),
+            ("alice", "", True, "alice", "alice", f"alice ({LABEL}, {MADE})", f"alice ({A})"),
+            ("", "al", True, MADE, MADE, f"{MADE} ({LABEL})", f"{MADE} ({A})"),
+        ],
+    )
+    @pytest.mark.parametrize("recipients", [False, True])
+    def test_a_key(
+        self,
+        now: str,
+        once: str,
+        made: bool,
+        name: str | None,
+        of: str,
+        full: str,
+        whole: str,
+        recipients: bool,
+    ) -> None:
+        names, key = Names(), age(A)
+        for person, add in ((now, names.add_text), (once, None)):
+            text = f"creation_rules:\n  - age:\n      - {A} # {person}\n" if person else ""
+            if add is not None:
+                add(text)
+            elif recipients:
+                names.add_old("team/.sops.recipients", f"{person} {A}\n" if person else "")
+            else:
+                names.add_old("team/.sops.yaml", text)
+        names.origins = {A: "~/.ssh/id.pub (me)"} if made else {}
+        assert names.to_json(key) == {"type": "age", "key": A, "name": name}
+        assert (names.of(key), names.full(key), names.whole(key)) == (of, full, whole)
+        assert names.given(key) == (now or (self.MADE if made else None))
+        assert names.every(key) == ([now] if now else [self.MADE] if made else [])
+        assert names.former(key) == (once if once and not now and not made else None)
+        assert names.origin(key) == (self.MADE if made else None)
+        assert (names.contain(key), names.is_dropped(key)) == (bool(now), names.former(key) is not None)
+
+    def test_the_names_of_several_files(self) -> None:
+        names = Names()
+        for name in ("bob", "alice", "bob", "carol"):
+            names.add_text(f"creation_rules:\n  - age:\n      - {A} # {name}\n")
+        assert (names.given(age(A)), names.every(age(A))) == ("bob", ["bob", "alice", "carol"])
+        names.add_text(f"creation_rules:\n  - pgp:\n      - {FINGERPRINT[-16:]} # short\n")
+        names.add_text(f"creation_rules:\n  - pgp:\n      - {FINGERPRINT} # long\n")
+        key = master_key("pgp", FINGERPRINT)
+        assert (names.given(key), names.every(key)) == ("long", ["long", "short"])
+
+    def test_a_key_without_a_name_of_its_own(self) -> None:
+        key = from_entry("x", {})
+        assert {Names().whole(key), Names().full(key), Names().of(key)} == {"(no name)"}
+
+    def test_keys_without_any_configuration_are_not_dropped(self) -> None:
+        names = Names()
+        names.add_old(".sops.yaml", f"creation_rules:\n  - age:\n      - {A} # alice\n")
+        assert (names.former(age(A)), names.is_dropped(age(A))) == ("alice", False)
+
+
+def test_an_item_with_an_empty_value_has_its_name(tmp_path: Path) -> None:
+    item = f"        - arn: {ARN} # deploy\n          role: ''\n          aws_profile:\n"
+    names = of_config(tmp_path, f"creation_rules:\n  - key_groups:\n    - kms:\n{item}")
+    assert names.given(master_key("kms", ARN)) == "deploy"
+
+
+def test_where_ssh_keys_are_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In ~/.ssh of the given environment, or of the user; only some of very many."""
+    home = tmp_path / "home"
+    (home / ".ssh").mkdir(parents=True)
+    (home / ".ssh" / "zz.pub").write_text(f"{SSH} me@laptop\n")
+    (home / ".ssh" / "zz.txt").write_text(f"{SSH} other\n")
+    (recipient,) = naming.origins(str(tmp_path), {"HOME": str(home)})
+    assert naming.origins(str(tmp_path), {"HOME": str(home)}) == {recipient: "~/.ssh/zz.pub (me@laptop)"}
+    monkeypatch.setenv("HOME", str(home))
+    assert naming.origins(str(tmp_path), {}) == naming.origins(str(tmp_path), {"HOME": ""}) != {}
+    for number in range(500):
+        (home / ".ssh" / f"{number}.pub").touch()
+    assert naming.origins(str(tmp_path), {"HOME": str(home)}) == {}

@@ -389,6 +389,12 @@ def test_without_re2_every_small_pattern_means_the_same_or_is_refused(name: str)
     assert read > 150
 
 
+def test_without_re2_groups_may_be_fifty_deep() -> None:
+    assert Machine("(" * 50 + "a" + ")" * 50).search("a")
+    with pytest.raises(NeedsRe2Error):
+        Machine("(" * 51 + "a" + ")" * 51)
+
+
 @pytest.mark.usefixtures("without_re2")
 @pytest.mark.parametrize(
     "text", [r"a{2}", r"\bx", r"\pL", "[[:alpha:]]", "(?m)^a", "(?i)é", "(", "[a", "a\\", "a**", "(?P<n>a)"]
