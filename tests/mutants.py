@@ -136,7 +136,7 @@ GROUPS = {
     "keys/test_own.py": ["keys/own.py"],
     "identities": [f"identities/{name}.py" for name in ("command", "credentials", "userconfig")],
     "io/test_programs.py": ["io/programs.py"],
-    "io/test_locks.py io/test_inplace.py io/test_replace.py": ["io/locks.py"],
+    "io/test_locks.py io/test_faults.py io/test_inplace.py io/test_replace.py": ["io/locks.py"],
     "io": [f"io/{name}.py" for name in ("replace", "fileio", "private", "descriptors")],
     "io/test_trust.py": ["io/trust.py"],
     "settings shape/test_arguments.py": [
