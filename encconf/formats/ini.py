@@ -737,14 +737,14 @@ def _key(text: str, start: int, end: int) -> tuple[str, int]:
 def value_at(text: str, at: int, end: int, exact: bool, most: int = 1 << 60) -> tuple[Entry, int]:
     """Return the value after a delimiter, and the offset of the comment after it, or -1.
 
-    ``end`` is where the content of its first line ends.  A value that continues in further lines is read
-    only until it has more than ``most`` characters.
+    The caller sets the entry's ``line`` and name.  ``end`` is where the content of its first line ends.  A
+    value that continues in further lines is read only until it has more than ``most`` characters.
     """
     stop = end + 1 if end < len(text) else end
     start = skip_blanks(text, at, end)
     if start == end:
-        start = at + 1 if text[at : at + 1] == " " else at
-        return Entry("key", 0, stop, start, start, ""), -1
+        start = at + 1 if text.startswith(" ", at) else at
+        return Entry("key", start, stop, start, start, ""), -1
     quote = text[start] if text[start] == "`" else '"""' if text.startswith('"""', start) else ""
     if exact and quote == '"""' and end - start == 3 and end == len(text):
         quote = ""
@@ -762,7 +762,7 @@ def value_at(text: str, at: int, end: int, exact: bool, most: int = 1 << 60) -> 
         close = line.find(line[0], 1)
         tail = _TAIL.match(line, close + 1) if close > 0 else None
         if tail is not None:
-            entry = Entry("key", 0, stop, start, start + close + 1, "", line[0], line[1:close])
+            entry = Entry("key", start, stop, start, start + close + 1, "", line[0], line[1:close])
             return entry, start + tail.end() - 1 if tail.end() > close + 1 and tail[0][-1] in "#;" else -1
     if not exact:
         found = _COMMENT.search(line)
@@ -772,7 +772,7 @@ def value_at(text: str, at: int, end: int, exact: bool, most: int = 1 << 60) -> 
     end = start + len(value)
     if len(value) > 1 and value[0] in "\"'" and value.find(value[0], 1) == len(value) - 1:
         style, value = value[0], value[1:-1]
-    return Entry("key", 0, stop, start, end, "", style, value), start + cut if cut >= 0 else -1
+    return Entry("key", start, stop, start, end, "", style, value), start + cut if cut >= 0 else -1
 
 
 def _long(text: str, start: int, end: int, quote: str) -> tuple[Entry, int]:
@@ -787,7 +787,7 @@ def _long(text: str, start: int, end: int, quote: str) -> tuple[Entry, int]:
         close = text.rfind(quote, close, end)
     tail = COMMENT_SIGN.search(text, close + len(quote), end)
     stop = min(end + 1, len(text))
-    entry = Entry("key", 0, stop, start, close + len(quote), "", quote, text[inner:close])
+    entry = Entry("key", start, stop, start, close + len(quote), "", quote, text[inner:close])
     return entry, tail.start() if tail is not None else -1
 
 
@@ -817,7 +817,7 @@ def _continued(text: str, start: int, last: int, stop: int, exact: bool, most: i
         size += len(parts[-1])
         if not goes_on:
             break
-    return Entry("key", 0, stop, start, last, "", CONTINUED, "".join(parts))
+    return Entry("key", start, stop, start, last, "", CONTINUED, "".join(parts))
 
 
 def read_indented(text: str) -> Iterator[Entry]:

@@ -119,3 +119,14 @@ def test_a_block_before_any_section_is_found_and_removed(text: str) -> None:
         assert lines_of(without) == lines_of(text)
         again = splice(given, format.attach(document, BLOCK.replace("1", "2")))
         assert again == given.replace(block, block.replace("1", "2"))
+
+
+@pytest.mark.parametrize(
+    "last", ["x = 1", "x =", "x = ", "x = 'y' ; c", 'x = """y\nz"""', "x = `y` # c", "x = y\\\n z"]
+)
+@pytest.mark.parametrize("end", ["", "\n"])
+def test_a_block_ends_with_its_last_member(last: str, end: str) -> None:
+    for above in ("", "[a]\nb = 1\n"):
+        for below in ("", "; d\n", "\n[c]\nd = 2\n") if end else ("",):
+            document = format.scan(f"{above}[sops]\n{last}{end}{below}")
+            assert document.parts[0].block == (len(above), len(f"{above}[sops]\n{last}{end}"))
