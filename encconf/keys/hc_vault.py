@@ -117,5 +117,5 @@ class VaultKey(MasterKey):
         except (TypeError, LookupError):
             found = None
         if not isinstance(found, str):
-            raise MasterKeyError(f"{server} did not answer like a Vault server")
+            raise vault.odd_answer(server)
         return found

@@ -106,7 +106,7 @@ def valid(
                 raise
             continue
         if "data" not in answer:
-            raise _odd_answer(server)
+            raise odd_answer(server)
         own = path[0] == "auth" and answer["data"]
         return own if isinstance(own, dict) else {}
     return None
@@ -149,7 +149,7 @@ def log_in(who: Identity, server: Server, namespace: str | None) -> tuple[str, f
             return token, float(lifetime) * 0.9 or float("inf")
     except (TypeError, LookupError, ValueError):
         pass
-    raise _odd_answer(server.name)
+    raise odd_answer(server.name)
 
 
 _LOGIN_HINTS = {
@@ -184,7 +184,7 @@ def _answer(
         found = None
     said = found if isinstance(found, dict) else {}
     if answer.status_code in (200, 404) and said is not found:
-        raise _odd_answer(server.name)
+        raise odd_answer(server.name)
     if answer.ok:
         return said
     error = _refused(answer.status_code, said.get("errors"), answer.text, needs, hidden)
@@ -193,8 +193,9 @@ def _answer(
     raise error
 
 
-def _odd_answer(server: str) -> MasterKeyError:
-    return MasterKeyError(f"{server} did not answer like a Vault server")
+def odd_answer(server: str) -> MasterKeyError:
+    hint = "check the address, and whether a proxy or a login page answers in its place"
+    return MasterKeyError(f"{server} did not answer like a Vault server", hint=hint)
 
 
 def _refused(status: int, errors: object, text: str, needs: str, hidden: Sequence[str]) -> MasterKeyError:

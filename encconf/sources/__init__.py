@@ -234,7 +234,7 @@ def fetch(uri: str | Uri, credentials: Credentials) -> bytes:
     uri = _uri(uri)
     try:
         source, exact = _resolved(uri)
-        value = _secret(exact, credentials).get(lambda: source.fetch(exact, credentials))
+        value = _secret(exact, credentials).get(lambda: _asked(source, exact, credentials))
         if exact.field is not None:
             from encconf.sources.fields import pick
 
@@ -257,6 +257,16 @@ def fetch(uri: str | Uri, credentials: Credentials) -> bytes:
             if uri.query.get("optional") == "true":
                 return b""
         raise error.about(uri.label) from None
+
+
+def _asked(source: Source, uri: Uri, credentials: Credentials) -> bytes:
+    """Return a whole secret.  If its server takes long, a terminal shows that encconf waits for it."""
+    done = credentials.watch(uri.label) if credentials.watch and uri.scheme in ASKED else None
+    try:
+        return source.fetch(uri, credentials)
+    finally:
+        if done is not None:
+            done()
 
 
 def without_line_break(value: bytes) -> bytes:

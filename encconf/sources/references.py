@@ -360,9 +360,11 @@ def widened(credentials: Credentials, rules: Resolve) -> Credentials:
         now = environ.get(name, "").strip()
         if now not in ("all", "none"):
             environ[name] = ",".join(filter(None, (now, *sorted(rules.hosts))))
-    return credentials.moved(
+    moved = credentials.moved(
         environ, prompt=credentials.prompt, timeout=credentials.timeout, notify=credentials.say
     )
+    moved.watch = credentials.watch
+    return moved
 
 
 # --- resolving ------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from encconf.errors import (
     EmptyDocumentError,
     InputError,
     MissingFileError,
+    NoMatchingRuleError,
     OutputError,
     UsageError,
     about,
@@ -96,13 +97,21 @@ class Job:
         self.path = source.path if self.in_place else None
         if target is not None and not self.in_place:
             self.path = files.target_path(target, named=options.output is not None)
-        self.rule = rule_for(
-            options.filename_override or target or encrypted_name(source.name) or source.name,
-            options,
-            also=[source.name],
-            read=read,
-            notify=warn,
-        )
+        try:
+            self.rule = rule_for(
+                options.filename_override or target or encrypted_name(source.name) or source.name,
+                options,
+                also=[source.name],
+                read=read,
+                notify=warn,
+            )
+        except NoMatchingRuleError as error:
+            beside = encrypted_name(source.name)
+            known = {} if read is None else read
+            if self.in_place and beside and is_named(beside, source.name, config=options.config, read=known):
+                command = f"encconf encrypt {quoted(source.label)}"
+                error.hint = f"a rule matches {beside}; this writes it: {command}"
+            raise
         if source.path is not None:
             refuse_link(
                 source.label,

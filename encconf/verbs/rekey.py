@@ -219,8 +219,8 @@ def without_group(rule: Rule, index: int, threshold: int | None) -> Rule:
     if threshold and len(groups) < threshold:
         raise ConfigError(
             "removing this key group will make the Shamir threshold impossible to satisfy: "
-            f"it is {threshold}, and {len(groups)} key groups are left",
-            hint="set another threshold: --shamir-secret-sharing-threshold NUMBER",
+            f"it is {threshold}, and {counted(len(groups), 'key group is', 'key groups are')} left",
+            hint=f"set another one: --threshold {len(groups)}",
         )
     return rule.replace(groups=groups, threshold=threshold if len(groups) > 1 else None)
 

@@ -118,3 +118,14 @@ class TestTwin:
         assert "before you commit: encconf encrypt -i a.enc.yaml b.enc.yaml" in done.err
         assert ".gitignore" not in done.err
         assert "plaintext of" not in project.run("encrypt", "-i", "a.enc.yaml").err
+
+
+def test_in_place_without_a_rule_names_the_file_that_has_one(project: Project) -> None:
+    rules = f"creation_rules:\n  - path_regex: enc.yaml$\n    age: {project.key.recipient}\n"
+    project.write(".sops.yaml", rules)
+    project.write("a b.yaml", "a: 1\n")
+    done = project.run("encrypt", "-i", "a b.yaml", code=1)
+    assert "hint: a rule matches a b.enc.yaml; this writes it: encconf encrypt 'a b.yaml'" in done.err
+    project.run("encrypt", "a b.yaml")
+    project.write("a.txt", "x")
+    assert "add a rule" in project.run("encrypt", "-i", "a.txt", code=1).err

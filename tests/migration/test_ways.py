@@ -73,7 +73,7 @@ def test_ways_that_are_named(project: Project) -> None:
     assert list(report(project, "sops", "environment")) == ["sops", "environment"]
     done = project.run("doctor", "vault", "sops", environ=ALONE, code=1)
     assert "error[unusable]: not usable here: vault" in done.err
-    assert "unknown way: valt" in project.run("doctor", "valt", code=1).err
+    assert "valt is neither a secret store nor a path" in project.run("doctor", "valt", code=1).err
 
 
 class TestSops:

@@ -179,6 +179,18 @@ def test_what_is_no_address(address: str, message: str, credentials: Credentials
     assert error.hint
 
 
+def test_a_terminal_shows_that_encconf_waits_for_a_server(nobody_there: str, tmp_path: Path) -> None:
+    credentials = Credentials({"VAULT_ADDR": f"http://{nobody_there}", "VAULT_TOKEN": "t"})
+    seen: list[str] = []
+    credentials.watch = lambda what: seen.append(what) or (lambda: seen.append("done"))
+    with pytest.raises(SourceError, match="cannot be reached"):
+        sources.fetch("vault:secret/app#x", credentials)
+    assert seen == ["vault:secret/app#x", "done"]
+    (tmp_path / "x").write_text("x")
+    sources.fetch(f"file:{tmp_path}/x", credentials)
+    assert len(seen) == 2, "no server"
+
+
 def test_no_such_mount(credentials: Credentials) -> None:
     assert failure("vault:nowhere/app#x", credentials).reason == "wrong"
 
@@ -258,6 +270,7 @@ def test_an_answer_that_is_no_vault_s(status: int, body: str, path: str) -> None
         error = failure(f"vault:{path}?optional=true#x", credentials)
         assert error.reason == "wrong"
         assert error.message.endswith("did not answer like a Vault server")
+        assert "a proxy or a login page" in (error.hint or "")
         with pytest.raises(SourceError, match="did not answer like a Vault server"):
             sources.store(f"vault:{path}#x", b"y", credentials)
 

@@ -459,7 +459,7 @@ class TestRules:
     @pytest.mark.parametrize(
         ("count", "threshold", "index", "given", "why"),
         [
-            (2, 2, 0, None, "impossible to satisfy: it is 2, and 1 key groups are left"),
+            (2, 2, 0, None, "impossible to satisfy: it is 2, and 1 key group is left"),
             (3, None, 0, 3, "impossible to satisfy"),
             (2, 1, 2, 1, "no key group 2: it has 2"),
             (2, 1, -1, 1, "no key group -1"),

@@ -49,12 +49,15 @@ def doctor(options: Options, console: Console) -> None:
     known = {each.name: each for each in ways.WAYS}
     if paths := [name for name in way if name not in known and os.path.exists(name)]:
         if paths != way:
-            raise UsageError("doctor takes names of ways or paths of source code, not both")
+            raise UsageError("doctor takes secret stores or paths of source code, not both")
         _print_callers(console, paths, json)
         return
     for name in way:
         if name not in known:
-            raise UsageError(f"unknown way: {name}", hint=f"the ways are: {', '.join(known)}")
+            raise UsageError(
+                f"{printable(name)[:200]} is neither a secret store nor a path",
+                hint=f"the secret stores are: {', '.join(known)}",
+            )
     if not json and not way:
         _show_project(console)
     found = ways.look([known[name] for name in way or known], console.credentials(), os.getcwd())

@@ -31,7 +31,7 @@ def shim(options: Options, console: Console) -> None:
     """Write the program into a folder.  Raises OutputError if the folder has a sops that is not encconf's."""
     folder = options.folder
     if not os.path.isdir(folder):
-        raise OutputError("this folder does not exist").about(folder)
+        raise OutputError("this folder does not exist", hint=f"mkdir -p {quoted(folder)}").about(folder)
     windows = os.name == "nt"
     path = trust.fixed(folder, "sops.cmd" if windows else "sops")
     text = _batch() if windows else f"{_start()}{_MARK}\n\nrun()\n"
