@@ -67,17 +67,20 @@ def _anchors(
     old: Sequence[Hashable], new: Sequence[Hashable], i: int, i_end: int, j: int, j_end: int
 ) -> list[tuple[int, int]]:
     """Pair the tokens that are unique in both ranges, and return the longest run in the same order."""
-    place: dict[Hashable, int] = {}
-    for at in range(i, i_end):
-        token = old[at]
-        place[token] = at if token not in place else -1
-    seen: dict[Hashable, int] = {}
-    for at in range(j, j_end):
-        token = new[at]
-        if place.get(token, -1) >= 0:
-            seen[token] = at if token not in seen else -1
-    pairs = sorted((at, place[token]) for token, at in seen.items() if at >= 0)
-    return in_order([(i, j) for j, i in pairs])
+    places, others = (_unique(old, i, i_end), _unique(new, j, j_end))
+    return in_order([(places[token], at) for token, at in others.items() if token in places])
+
+
+def _unique(tokens: Sequence[Hashable], start: int, end: int) -> dict[Hashable, int]:
+    """Return the place of each token that a range has once, in order."""
+    found: dict[Hashable, int] = {}
+    again: set[Hashable] = set()
+    for at in range(start, end):
+        token = tokens[at]
+        if token in found:
+            again.add(token)
+        found[token] = at
+    return {token: at for token, at in found.items() if token not in again}
 
 
 def in_order(pairs: list[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from itertools import combinations
+from itertools import combinations, product
 from random import Random
 
 from hypothesis import given
@@ -76,6 +76,12 @@ def test_it_is_a_patience_diff() -> None:
                 at = source.randint(0, len(new))
                 new[at : at + source.randint(0, 2)] = source.choices(letters, k=source.randint(0, 3))
         assert align(old, new) == by_definition(old, new)
+
+
+def test_every_pair_of_short_texts() -> None:
+    texts = ["".join(letters) for size in range(5) for letters in product("abc", repeat=size)]
+    for old, new in product(texts, repeat=2):
+        assert align(old, new) == by_definition([*old], [*new]), (old, new)
 
 
 @given(st.lists(st.integers(0, 1 << 30), max_size=9, unique=True))
