@@ -207,7 +207,7 @@ def looks_like_a_secret(leaf: Leaf) -> bool:
 
 def is_named_like_a_secret(leaf: Leaf) -> bool:
     """Whether the key of a plaintext value says that it is a secret, and it is not just a reference."""
-    called = leaf.type == "str" and type(leaf.step) is str and called_a_secret((leaf.step,))
+    called = leaf.type == "str" and called_a_secret((leaf.step,))
     return called and re.match(_REFERENCE, leaf.data or b"") is None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from collections.abc import Callable
 
@@ -97,6 +98,35 @@ def test_names_without_their_mark() -> None:
         True,
         False,
     ]
+
+
+def test_a_mark_is_between_dots_and_not_first() -> None:
+    for name, says in (
+        ("x.enc.yaml", True),
+        ("x.yaml.SOPS", True),
+        (".env.encrypted", True),
+        ("a.enc/x.yaml", False),
+        ("enc.yaml", False),
+        ("sops.yaml", False),
+        ("x-enc.yaml", False),
+        ("x.encode.yaml", False),
+    ):
+        assert guesses.has_encrypted_name(name) is says, name
+
+
+def test_a_value_with_the_name_of_a_secret_is_none_if_it_says_where_the_secret_is() -> None:
+    """Its other values look like none: no token, no private key, no placeholder."""
+    values = {
+        "hunter22": True, "a b": True, "a/b": True, "x ${HOME}": False, "$1$salt$hash": True,
+        "/etc/x/password": False, "./x": False, "ref+file://a x": False, "op://a/b c": False,
+        "arn:x y": False, "vault:a b": False, "<x": False, "$(x": False, "": False, "change-me": False,
+    }  # fmt: skip
+    for value, found in values.items():
+        text = f"password: {json.dumps(value)}\nplain: {json.dumps(value)}\nlist: [{json.dumps(value)}]\n"
+        why = [guesses.why_secret(leaf) for leaf in formats.get("yaml").scan(text).leaves]
+        assert why == ["has a name like a secret" if found else "", "", ""], value
+    (number,) = formats.get("yaml").scan("password: 12345678\n").leaves
+    assert not guesses.is_named_like_a_secret(number)
 
 
 HIDDEN = """\

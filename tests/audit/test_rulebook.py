@@ -13,6 +13,7 @@ from audit.repo import Repo
 from oracle import AgeKey
 
 from encconf.audit import rulebook
+from encconf.errors import PatternError
 from encconf.keys import master_key
 
 
@@ -121,3 +122,90 @@ def test_what_one_configuration_says_of_names_and_keys(tmp_path: Path) -> None:
     (found,) = rulebook.by_folder(["in/x"], str(tmp_path), rulebook.Rulebook(None, str(tmp_path)))
     meant = {base: rulebook.Named(found, base).meant for base in ("a.yaml", "a.enc.yaml", "secrets.yaml")}
     assert meant == {"a.yaml": "", "a.enc.yaml": "error", "secrets.yaml": "warning"}
+    (found,) = rulebook.by_folder(["in/x.yaml"], str(tmp_path), rulebook.Rulebook(None, str(tmp_path)))
+    assert rulebook.Named(found, "x.yaml").meant == "error"  # its rule names it
+    for bases, alike in (
+        (["x.yaml.proposal-01234567.json"], False),
+        (["a.yaml.proposal-01234567.json"], True),
+        (["x.yaml", "a.yaml.proposal-01234567.json"], False),
+        (["a.yaml", "x.yaml.proposal-0123456.json"], True),  # no proposal's name
+    ):
+        names = [f"in/{base}" for base in bases]
+        (found,) = rulebook.by_folder(names, str(tmp_path), rulebook.Rulebook(None, str(tmp_path)))
+        assert found.alike is alike, bases
+
+
+@pytest.mark.parametrize(
+    ("regex", "narrow"),
+    [
+        (r"^a/b\.yaml$", True),
+        (r"x\.yaml", True),
+        (r"a\*b\.yaml$", True),
+        (r"\.yaml$", False),
+        (r"^secrets/", False),
+        (r"a.yaml$", False),
+        (r"x\.yaml.", False),
+        *((rf"a{each}b\.yaml$", False) for each in ("*", "+", "?", "[x]", "|", r"\w", r"\W", r"\d", r"\S")),
+    ],
+)
+def test_a_rule_that_names_exact_files(tmp_path: Path, regex: str, narrow: bool) -> None:
+    config = tmp_path / ".sops.yaml"
+    config.write_text(f"creation_rules:\n  - path_regex: {json.dumps(regex)}\n    {A}")
+    (use,) = rulebook.Rules(str(config)).uses
+    for covered, sealed, most in ((0, 0, False), (2, 1, False), (2, 2, True), (3, 2, True), (9, 4, False)):
+        use.covered, use.sealed = covered, sealed
+        assert use.is_narrow is (narrow or most), (covered, sealed)
+
+
+def test_places_and_comments_of_a_configuration(tmp_path: Path) -> None:
+    config = tmp_path / ".sops.yaml"
+    text = f"# a comment\ncreation_rules:\n  - path_regex: ^a\n    {A}  - path_regex: ^b\n    {A}"
+    config.write_text(text)
+    rules = rulebook.Rules(str(config))
+    first, second = (3, 17), (3 + f"- path_regex: ^a\n    {A}".count("\n"), 17)
+    for place, wanted in (
+        ("creation_rules", first),
+        ("creation_rules[0].path_regex", first),
+        ("creation_rules[0].missing", first),
+        ("creation_rules[0].key_groups.missing.more", first),
+        ("creation_rules[1].path_regex", second),
+        ("creation_rules[1].missing", second),
+        ("creation_rules[2]", (1, 1)),
+        ("missing.more", (1, 1)),
+        ("", (1, 1)),
+    ):
+        assert rules.place(place) == wanted, place
+    config.write_text("creation_rules: [\n")
+    assert rulebook.Rules(str(config)).place("creation_rules[0].age") == (1, 1)
+    config.write_text("x: 1\n  # encconf: ignore equal-iv, nothing-like-it\n#encconf:ignore  odd\n")
+    rules = rulebook.Rules(str(config))
+    wrong = rules.read_ignored()
+    assert [(place, said.split("(")[0].count("nothing-like-it")) for place, said in wrong] == [
+        ((2, 21), 1),
+        ((3, 18), 0),
+    ]
+
+
+def test_a_rule_whose_pattern_is_similar_to_a_name(tmp_path: Path) -> None:
+    config = tmp_path / ".sops.yaml"
+    names = (r"^prod/app\.enc\.yaml$", r"^dev/.*database\.yaml$", r"^prod/app\.enc\.yaml")
+    config.write_text("creation_rules:\n" + "".join(f"  - path_regex: {each}\n    {A}" for each in names))
+    rules = rulebook.Rules(str(config))
+    for name, number in (
+        ("prod/app.enc.yml", 0),
+        ("prd/app.enc.yaml", 0),
+        ("dev/databse.yaml", 1),
+        ("test/other.json", None),
+        ("prod/app.enc.yaml" + "x" * 500, None),
+    ):
+        found = rules.closest(f"{tmp_path}/{name}")
+        assert (found.number if found is not None else None) == number, name
+
+
+def test_patterns_that_are_only_valid_together_are_no_patterns(tmp_path: Path) -> None:
+    config = tmp_path / ".sops.yaml"
+    config.write_text(f"creation_rules:\n  - path_regex: (a\n    {A}  - path_regex: b)\n    {A}  - {A}")
+    rules = rulebook.Rules(str(config))
+    assert not rules.takes_none([(f"{tmp_path}/", ["x"])])
+    with pytest.raises(PatternError):
+        rules.find(f"{tmp_path}/x")
