@@ -7,7 +7,9 @@ import logging
 import os
 import subprocess
 import sys
+from itertools import product
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import dotenv
@@ -268,3 +270,96 @@ def test_a_comment_that_somebody_without_a_key_wrote_sets_nothing(
         assert encconf.dotenv_values(path) == before
     except DecryptError:
         assert "\r" in comment
+
+
+FILES = {
+    "a.env": "A=file\nB=${A}x${C:-d}\nexport C='1 2'\nD\nE=\nA=again\n",
+    "latin.env": "A=\xe9\n",
+    "empty.env": "# c\n\n",
+    "names.env": "D\n",
+}
+PATHS = [None, "a.env", Path("a.env"), "empty.env", "names.env", "missing.env", "folder", "latin.env", ""]
+
+
+def what_it_does(
+    module: Any, name: str, environ: dict[str, str], caplog: pytest.LogCaptureFixture, path: Any, options: Any
+) -> object:
+    """Result or exception, what is set, and how much is logged."""
+    stream = io.StringIO(options["stream"]) if options.get("stream") is not None else None
+    caplog.clear()
+    found: object
+    with patch.dict(os.environ, environ):
+        before = dict(os.environ)
+        try:
+            found = getattr(module, name)(path, **{**options, "stream": stream})
+        except Exception as error:
+            found = type(error)
+        after = dict(os.environ)
+    return (
+        found,
+        {key: after.get(key) for key in after if after.get(key) != before.get(key)},
+        len(caplog.records),
+    )
+
+
+@pytest.mark.parametrize("name", ["load_dotenv", "dotenv_values"])
+def test_each_call_does_what_python_dotenv_does(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PYTHON_DOTENV_DISABLED", raising=False)
+    caplog.set_level(logging.INFO)
+    for file, text in FILES.items():
+        Path(file).write_text(text, encoding="latin-1")
+    Path("folder").mkdir()
+    every = {
+        "stream": [None, "A=stream\nB=${A}\n"],
+        "interpolate": [True, False],
+        "verbose": [False, True],
+        "encoding": ["utf-8", "latin-1"],
+        **({"override": [False, True]} if name == "load_dotenv" else {}),
+    }
+    count = 0
+    for path, *values in product(PATHS, *every.values()):
+        options = dict(zip(every, values, strict=True))
+        if path is None and options["stream"] is None:
+            continue  # each searches from the module that calls it
+        if (path == "latin.env") is not (options["encoding"] == "latin-1"):
+            continue  # in UTF-8, python-dotenv raises UnicodeDecodeError, and encconf keeps the bytes
+        for environ in ({}, {"A": "environment", "C": "too"}):
+            ours, theirs = (
+                what_it_does(module, name, environ, caplog, path, options) for module in (encconf, dotenv)
+            )
+            assert ours == theirs, (path, options, environ)
+            count += 1
+    assert count >= 120
+    if name == "load_dotenv":
+        for word in ("", "0", "no", "off", "1", "true", "TRUE", "t", "T", "yes", "Y", "y", "on", "f"):
+            switch = {"PYTHON_DOTENV_DISABLED": word}
+            ours, theirs = (
+                what_it_does(each, name, switch, caplog, "a.env", {}) for each in (encconf, dotenv)
+            )
+            assert ours == theirs, word
+
+
+@pytest.mark.parametrize("raises", [False, True])
+@pytest.mark.parametrize(
+    "file", [".env", "x.env", "sub/.env", "../up.env", "/none/.env", "folder", "below.env"]
+)
+def test_the_search_from_the_current_folder(
+    file: str, raises: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = tmp_path / "top" / "here"
+    (here / "sub").mkdir(parents=True)
+    (here / "folder").mkdir()
+    for name in ("top/.env", "top/here/sub/.env", "top/up.env", "x.env", "top/here/sub/below.env"):
+        (tmp_path / name).write_text("A=1\n")
+    monkeypatch.chdir(here)
+
+    def of(module: Any) -> object:
+        try:
+            return module.find_dotenv(file, raises, True)
+        except OSError as error:
+            return str(error)
+
+    assert of(encconf) == of(dotenv)
