@@ -425,8 +425,11 @@ def ask_for_value(path: str, hint: str) -> str:
 
         try:
             text = getpass.getpass(f"encconf: value of {path} (hidden): ")
-        except EOFError:
-            raise KeyboardInterrupt from None
+        except (EOFError, KeyboardInterrupt) as end:
+            _write_stderr("\n")  # the line of the prompt is not ended yet
+            if isinstance(end, KeyboardInterrupt):
+                raise
+            text = ""
     else:
         text = fileio.read_stdin().removesuffix("\n").removesuffix("\r")
     if not text:

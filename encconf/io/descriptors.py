@@ -129,6 +129,8 @@ def cannot_write(error: OSError) -> OutputError:
     said = f"cannot be written: {reason(error)}"
     if error.errno == errno.ETXTBSY:
         return OutputError(said, hint=_CLOSE)
+    if error.errno == errno.ENOENT:
+        return OutputError("cannot be written: its folder does not exist")
     if not isinstance(error, PermissionError):
         return UnwrittenError(said) if error.errno in _FULL else OutputError(said)
     return _denied(OutputDeniedError(said), error)

@@ -110,8 +110,10 @@ def run(options: Options, front: Front) -> None:
         front.note("next: encconf check, then encconf access")
     elif os.path.isfile(".env"):
         front.note("next: encconf import .env, then encconf edit secrets.enc.yaml")
-    else:
+    elif os.path.isfile("secrets.yaml"):
         front.note("next: encconf encrypt secrets.yaml, then encconf edit secrets.enc.yaml")
+    else:
+        front.note("next: encconf edit secrets.enc.yaml, or for a file that you have, encconf encrypt FILE")
 
 
 class KeyOptions(Base):
@@ -328,7 +330,8 @@ def _add_key(front: Front, credentials: Credentials, text: str) -> None:
     fileio.make_folders(os.path.dirname(path), 0o700)
     gap = "" if not old or old.endswith("\n") else "\n"
     fileio.write_atomic(path, f"{old or ''}{gap}{text}", mode=0o600, replacing=old)
-    front.note(f"added an age key to {name}; keep a backup that only you can read")
+    others = ", which has others already (encconf whoami)" if old and "AGE-SECRET-KEY-" in old else ""
+    front.note(f"added an age key to {name}{others}; keep a backup that only you can read")
     files.warn_if_readable(front, name)
 
 

@@ -163,8 +163,14 @@ def remove(options: Removing, front: Front) -> None:
 
 def _remove(options: Removing, project: _Project, gone: Sequence[MasterKey]) -> None:
     text = project.text
-    for key in gone:
-        text = members.remove(text, key)
+    try:
+        for key in gone:
+            text = members.remove(text, key)
+    except ConfigError as error:
+        if len(gone) > 1:
+            names = " or ".join(quoted(key.name) for key in gone)
+            error.hint = f"to remove one of these {len(gone)} keys, name it: encconf keys remove {names}"
+        raise
     _carry_out(options, project, text, _without_lines(project, gone))
 
 

@@ -33,7 +33,7 @@ def test_a_checklist_and_failures(team: tuple[Project, AgeKey]) -> None:
         (
             "nowhere/list.md",
             3,
-            "unwritable]: nowhere/list.md: cannot be written: no such file or directory",
+            "unwritable]: nowhere/list.md: cannot be written: its folder does not exist",
         ),
         (".", 2, "unreadable]: .: cannot be read: it is a folder"),
     ],

@@ -68,6 +68,11 @@ class TestInit:
         fresh.git("init", "-q")
         fresh.write(".env", "A=1\n")
         assert "next: encconf import .env" in fresh.run("init").err
+        fresh.path(".env").unlink()
+        assert "next: encconf edit secrets.enc.yaml, or" in fresh.run("init").err
+        fresh.write("secrets.yaml", "a: 1\n")
+        assert "next: encconf encrypt secrets.yaml, then" in fresh.run("init").err
+        fresh.write(".env", "A=1\n")
         fresh.run("encrypt", ".env")
         assert fresh.run("decrypt", ".enc.env").out == "A=1\n"
         fresh.run("import", ".env")
@@ -161,6 +166,7 @@ class TestKeygen:
         text = fresh.read(keys_file(fresh))
         assert first.out.strip() != second.out.strip()
         assert text.count("AGE-SECRET-KEY-1") == 2
+        assert [("has others already" in done.err) for done in (first, second)] == [False, True]
         for done in (first, second):
             assert done.out.startswith("age1")
             assert f"# public key: {done.out}" in text

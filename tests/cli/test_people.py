@@ -150,6 +150,15 @@ def test_who_is_not_there(team: Project) -> None:
     assert "dave is not a key of a known form" in done.err
 
 
+def test_one_of_two_keys_with_the_same_name_is_removed_by_itself(team: Project, bob: AgeKey) -> None:
+    team.run("keys", "add", "--name", "alice", "-y", bob.recipient)
+    done = team.run("keys", "remove", "-y", "alice", code=1)
+    named = f"encconf keys remove {team.key.recipient} or {bob.recipient}"
+    assert f"hint: to remove one of these 2 keys, name it: {named}" in done.err
+    team.run("keys", "remove", "-y", bob.recipient)
+    may_open(team, bob)
+
+
 def test_whoami(team: Project, bob: AgeKey) -> None:
     done = team.run("whoami")
     assert done.out == f"{team.key.recipient}\n"

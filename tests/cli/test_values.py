@@ -208,11 +208,14 @@ class TestSet:
         assert "not JSON" in sealed.run("set", "--json", FILE, "db.port", value, code=2).err
         assert sealed.read(FILE) == before
 
-    def test_an_empty_answer_is_an_error(self, sealed: Project) -> None:
+    @pytest.mark.parametrize("typed", ["\n", "\x04"])
+    def test_an_empty_answer_is_an_error(self, sealed: Project, typed: str) -> None:
         terminal = Terminal(sealed, "set", FILE, "db.password", environ={})
         terminal.wait_for("(hidden): ")
-        terminal.type("\n")
+        terminal.type(typed)
         assert terminal.end() == 1
+        assert "\nencconf: " in terminal.seen
+        assert "no value was given for db.password; nothing was changed" in terminal.seen
         assert sealed.run("get", FILE, "db.password").out == "hunter2"
 
     def test_the_prompt_hides_the_value(self, sealed: Project) -> None:
