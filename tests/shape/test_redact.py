@@ -13,6 +13,7 @@ import string
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from itertools import product
 from pathlib import Path
 from urllib.parse import quote, quote_plus
 
@@ -233,3 +234,81 @@ def test_a_traceback_that_was_formatted_before_is_kept() -> None:
     record.exc_text = "formatted by another handler"
     assert RedactFilter().filter(record)
     assert record.exc_text == "formatted by another handler"
+
+
+# --- every text of some pieces, against what is said of it ------------------------------------------
+
+
+def whole_signs(secret: bytes, offset: int) -> bytes:
+    """The signs of base64 that depend on a secret alone, after as many other bytes."""
+    signs = base64.b64encode(bytes(offset) + secret + bytes(3))
+    first, end = offset * 8, (offset + len(secret)) * 8
+    return bytes(sign for at, sign in enumerate(signs) if first <= at * 6 and at * 6 + 6 <= end)
+
+
+def forms_of(secret: bytes) -> set[bytes]:
+    """Those of a secret of letters and digits."""
+    encoded = {whole_signs(secret, offset) for offset in range(3)}
+    return {secret, secret.hex().encode(), secret.hex().upper().encode(), *encoded}
+
+
+SECRETS = [b"abcdef", b"abcdefgh9", b"efabc7", b"short", b"aaaaaa"]
+FORMS_OF_THEM = {
+    form for secret in SECRETS if len(secret) >= 6 for form in forms_of(secret) if len(form) >= 6
+}
+
+
+def without_breaks(data: bytes) -> tuple[bytes, list[int]]:
+    """The bytes that count, and where they are."""
+    places = [at for at, byte in enumerate(data) if byte not in b"\r\n"]
+    return bytes(data[at] for at in places), places
+
+
+def spans_in(data: bytes) -> list[tuple[int, int]]:
+    joined, places = without_breaks(data)
+    found: list[list[int]] = []
+    for start in range(len(joined)):
+        ends = [start + len(form) for form in FORMS_OF_THEM if joined.startswith(form, start)]
+        if ends and found and start < found[-1][1]:
+            found[-1][1] = max(found[-1][1], *ends)
+        elif ends:
+            found.append([start, max(ends)])
+    return [(places[start], places[end - 1] + 1) for start, end in found]
+
+
+def marked(data: bytes) -> bytes:
+    out, at = b"", 0
+    for start, end in spans_in(data):
+        out += data[at:start] + MARK.encode()
+        at = end
+    return out + data[at:]
+
+
+def held(data: bytes) -> int:
+    """From where on the data may begin a secret that is not there yet."""
+    joined, places = without_breaks(data)
+    for start in range(len(joined)):
+        if any(len(form) > len(joined) - start and form.startswith(joined[start:]) for form in FORMS_OF_THEM):
+            return places[start]
+    return len(data)
+
+
+PIECES = [b"abc", b"def", b"gh9", b"a", b"aaa", b"\n", b"x\r\n", b"YWJj", b"616263", b"efabc"]
+
+
+@pytest.mark.parametrize("fallback", [False, True])
+def test_every_text_of_some_pieces(fallback: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With RE2, and without it."""
+    if fallback:
+        monkeypatch.setitem(sys.modules, "re2", None)
+    redactor = Redactor(SECRETS)
+    for pieces, count in ((PIECES, 0), (PIECES, 1), (PIECES, 2), (PIECES, 3), (PIECES[:5], 4)):
+        for parts in product(pieces, repeat=count):
+            data = b"".join(parts)
+            assert redactor.replace(data) == marked(data), data
+            end = held(data)
+            end = min([end, *(start for start, stop in spans_in(data) if start < end < stop)])
+            assert redactor.split(data) == (marked(data[:end]), data[end:]), data
+    for secret, offset in product(SECRETS, range(3)):
+        data = base64.b64encode(b"0" * offset + secret + b"zz")
+        assert redactor.replace(data) == marked(data)
