@@ -204,8 +204,78 @@ def test_a_rule_whose_pattern_is_similar_to_a_name(tmp_path: Path) -> None:
 
 def test_patterns_that_are_only_valid_together_are_no_patterns(tmp_path: Path) -> None:
     config = tmp_path / ".sops.yaml"
-    config.write_text(f"creation_rules:\n  - path_regex: (a\n    {A}  - path_regex: b)\n    {A}  - {A}")
-    rules = rulebook.Rules(str(config))
-    assert not rules.takes_none([(f"{tmp_path}/", ["x"])])
-    with pytest.raises(PatternError):
-        rules.find(f"{tmp_path}/x")
+    for last in ("", f"  - {A}"):
+        config.write_text(f"creation_rules:\n  - path_regex: (a\n    {A}  - path_regex: b)\n    {A}{last}")
+        rules = rulebook.Rules(str(config))
+        assert not rules.takes_none([(f"{tmp_path}/", ["x"])])
+        with pytest.raises(PatternError):
+            rules.find(f"{tmp_path}/x")
+
+
+NAMES = [
+    "a.yaml", "a.enc.yaml", "secrets.yaml", ".env", ".env.sops", "notes", "notes.enc", "secrets.txt",
+    "x.yaml", "x.yaml.proposal-01234567.json", "a.yaml.proposal-01234567.json", "y.json", "key.pem",
+]  # fmt: skip
+
+
+CALLED_ENCRYPTED = {"a.enc.yaml", ".env.sops", *(name for name in NAMES if "proposal" in name)}
+
+
+@pytest.mark.parametrize(
+    "patterns",
+    [
+        [],
+        [""],
+        [r"^x\.yaml$"],
+        [r"^x\.yaml$", ""],
+        [r"\.enc\."],
+        [r"\.enc\.", r"^a", ""],
+        [r"\.(yaml|env)$"],
+        ["(", ""],
+        [r"^x\.yaml$", "("],
+        ["", r"^x"],
+    ],
+)
+def test_each_file_of_a_folder_has_the_rule_of_encrypting(tmp_path: Path, patterns: list[str]) -> None:
+    from encconf.errors import NoConfigError, NoMatchingRuleError
+    from encconf.rules.config import find_rule
+
+    rules = "".join(f"  - path_regex: {json.dumps(each)}\n    {A}" for each in patterns)
+    (tmp_path / ".sops.yaml").write_text(f"creation_rules:\n{rules}" if rules else "creation_rules: []\n")
+    book = rulebook.Rulebook(None, str(tmp_path))
+    for names in (NAMES, [f"d/e/{name}" for name in NAMES], *[[name] for name in NAMES]):
+        (folder,) = rulebook.by_folder(names, str(tmp_path), book)
+        for name in names:
+            found = rulebook.Named(folder, name.rpartition("/")[2])
+            assert found.whole == str(tmp_path / name)
+            assert found.name == name
+            try:
+                wanted = find_rule(name, cwd=str(tmp_path))
+            except (NoMatchingRuleError, NoConfigError):
+                assert (found.chosen, found.unsure) == (None, False), name
+                assert found.rule(str(tmp_path)) == (None, "")
+            except PatternError:
+                assert (found.chosen, found.unsure) == (None, True), name
+            else:
+                assert found.chosen is not None
+                rule, said = found.rule(str(tmp_path))
+                assert rule is not None
+                assert (rule.name, rule.selection) == (wanted.name, wanted.selection), name
+                assert said == f"{wanted.name} of .sops.yaml"
+            covered = found.chosen is not None and patterns[found.chosen.number] != ""
+            error = covered or name.rpartition("/")[2] in CALLED_ENCRYPTED
+            secret = found.chosen is not None and name.endswith("secrets.yaml")
+            assert found.meant == ("error" if error else "warning" if secret else ""), (name, patterns)
+
+
+def test_without_a_usable_configuration(tmp_path: Path) -> None:
+    (tmp_path / ".sops.yaml").write_text("creation_rules: 7\n")
+    (folder,) = rulebook.by_folder(["a.yaml"], str(tmp_path), rulebook.Rulebook(None, str(tmp_path)))
+    found = rulebook.Named(folder, "a.yaml")
+    assert (found.chosen, found.unsure, found.rule(str(tmp_path))) == (None, True, (None, ""))
+    rules = rulebook.Rules(str(tmp_path / ".sops.yaml"))
+    assert rules.error is not None
+    outside = str(tmp_path.parent / "a.yaml")
+    assert (rules.relative(outside), rules.find(outside)) == (outside, None)
+    inside = str(tmp_path / "d" / "a.yaml")
+    assert (rules.relative(inside), rules.find(inside)) == ("d/a.yaml", None)
