@@ -15,6 +15,7 @@ from oracle import AgeKey
 from encconf.audit import rulebook
 from encconf.errors import PatternError
 from encconf.keys import master_key
+from encconf.rules.selection import PROPOSED
 
 
 def test_the_rule_is_the_one_that_encrypting_would_take(repo: Repo) -> None:
@@ -133,6 +134,14 @@ def test_what_one_configuration_says_of_names_and_keys(tmp_path: Path) -> None:
         names = [f"in/{base}" for base in bases]
         (found,) = rulebook.by_folder(names, str(tmp_path), rulebook.Rulebook(None, str(tmp_path)))
         assert found.alike is alike, bases
+        for base in bases:
+            named = rulebook.Named(found, base)
+            rule, place = named.rule(str(tmp_path))
+            assert rule is not None
+            assert (rule.selection == PROPOSED) is bool(named.proposes_for), base
+            number = 0 if base.startswith("x.yaml") and (named.proposes_for or base == "x.yaml") else 2
+            assert place == f"creation_rules[{number}] of in/.sops.yaml"
+            assert named.meant == ("error" if named.proposes_for or number == 0 else "")
 
 
 @pytest.mark.parametrize(
