@@ -16,7 +16,7 @@ from oracle import AgeKey
 import encconf
 from encconf import api
 from encconf.engine import loading
-from encconf.errors import EncconfError, InputError, KeyAccessError, MissingFileError
+from encconf.errors import EncconfError, InputError, KeyAccessError, MissingFileError, UnresolvedError
 from encconf.sources import references
 
 
@@ -33,6 +33,17 @@ def test_in_order(tmp_path: Path, age_key: AgeKey) -> None:
     paths = _files(tmp_path, age_key, 40)
     assert encconf.load_configs(paths, credentials=credentials(age_key)) == [{"n": n} for n in range(40)]
     assert encconf.load_configs([], credentials=credentials(age_key)) == []
+
+
+def test_a_reference_is_a_text_unless_it_is_to_be_resolved(tmp_path: Path, age_key: AgeKey) -> None:
+    path, who = tmp_path / "f.yaml", credentials(age_key)
+    path.write_text(api.encrypt("a: ref+env://NOWHERE\n", rule(age_key), credentials=who))
+    tree = {"a": "ref+env://NOWHERE"}
+    assert encconf.load_configs([path], credentials=who) == [tree]
+    assert encconf.load_config(path, credentials=who) == tree
+    for load in (encconf.load_config, lambda path, **how: encconf.load_configs([path], **how)):
+        with pytest.raises(UnresolvedError):
+            load(path, credentials=who, resolve=True)
 
 
 def test_the_first_error_is_raised_with_its_file(tmp_path: Path, age_key: AgeKey) -> None:
