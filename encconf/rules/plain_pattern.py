@@ -203,16 +203,15 @@ class _Parser:
                     raise NeedsRe2Error
                 part = (self._taken, part)
                 self._take("?")  # lazy or not, it matches the same texts
-                if self._text[self._at : self._at + 1] in ("*", "+", "?", "{"):
-                    raise NeedsRe2Error
             parts.append(part)
         return ("and", parts)
 
     def _item(self, depth: int) -> Part:
         char = self._next()
         if char == "(":
-            if depth == MAX_DEPTH or (not self._take("?:") and self._take("?")):
+            if depth == MAX_DEPTH:
                 raise NeedsRe2Error
+            self._take("?:")
             part = self._choice(depth + 1)
             if not self._take(")"):
                 raise NeedsRe2Error

@@ -330,7 +330,7 @@ SMALL = {
     "classes": [f"[{each}]" for each in strings(words(r"a b k - ^ ] \d \D \- \] [ : \\ \x"), range(4))],
     "escapes": [
         f"{flags}{before}\\{char}{after}"
-        for char, flags in itertools.product([*ASCII, "é"], FLAGS[:4])
+        for char, flags in itertools.product([*ASCII, *"é£"], FLAGS[:4])
         for before, after in (("", ""), ("[", "]"), ("[^", "]"), ("[!-", "]"), ("[", "-~]"), ("", ".+"))
     ],
     "literals": [
