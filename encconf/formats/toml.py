@@ -683,8 +683,7 @@ class Scanner:
         if value == "null":
             self.nulls.append(leaf)
         if headed or table.keys[:1] == ("sops",) or (step == "sops" and table is self.root):
-            line = self.text.rfind("\n", 0, found.start()) + 1
-            self.block.append(Line(number, line, found.end(), headed))
+            self.block.append(Line(number, found.start(), found.end(), headed))
         return found.end()
 
     # A comment on its own line belongs to the next item, one after an item on the same line to that item.

@@ -240,3 +240,149 @@ def test_an_index_that_a_commit_names(project: Project, tmp_path: Path) -> None:
     ):
         _, environ = git.question(str(folder), "status", environ={"GIT_INDEX_FILE": index})
         assert ("GIT_INDEX_FILE" in environ) is kept, (folder, index)
+
+
+# --- a repository with files in every state, as git itself describes them ---------------------------
+
+STATES = ("clean", "edited", "staged", "new", "gone", "deleted", "renamed", "untracked", "ignored", "linked")
+FOLDERS = ("", "sub/", "sub/deep er/")
+ODD = ("-x", "b c", "*", "\u00e9", "new\nline", 'q"q', "#")
+
+
+@pytest.fixture
+def states(project: Project, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A repository with a file in each state in each folder, and other repositories in it."""
+    root = project.folder
+    monkeypatch.setattr(os, "environ", {**os.environ, **project.environ})
+    project.git("init", "-q", "-b", "main")
+    project.write(".gitignore", "ignored*\n")
+    for folder in FOLDERS:
+        (root / folder).mkdir(exist_ok=True)
+        for state in STATES:
+            if state not in ("new", "untracked", "ignored", "linked"):
+                (root / folder / state).write_text(f"{folder}{state}\n")
+    (root / "linked").symlink_to("nowhere")
+    for name in ODD:
+        (root / "sub" / name).write_text(name)
+    (root / "onlyignored").mkdir()
+    project.git("add", "-A")
+    project.git("commit", "-qm", "one")
+    for folder in FOLDERS:
+        for state in ("edited", "staged", "new"):
+            (root / folder / state).write_text("other\n")
+        project.git("add", "--", f"{folder}staged", f"{folder}new")
+        (root / folder / "edited").write_text("again\n")
+        (root / folder / "gone").unlink()
+        project.git("rm", "-q", "--", f"{folder}deleted")
+        project.git("mv", "--", f"{folder}renamed", f"{folder}moved")
+        (root / folder / "untracked").write_text("x\n")
+        (root / folder / "ignored").write_text("x\n")
+    for inner in ("inner", "sub/inner"):
+        (root / inner).mkdir()
+        subprocess.run(["git", "init", "-q"], cwd=root / inner, check=True)
+        (root / inner / "untracked").write_text("x\n")
+    return root
+
+
+def said_by_git(folder: Path, *words: str) -> list[str]:
+    done = subprocess.run(["git", *words], cwd=folder, capture_output=True, check=True)
+    return [os.fsdecode(name) for name in done.stdout.split(b"\0") if name]
+
+
+@pytest.mark.parametrize("cwd", ["", "sub", "sub/deep er"])
+def test_the_files_that_git_lists(states: Path, cwd: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = states / cwd
+    monkeypatch.chdir(here)
+    for folder in ("", ".", "..", "./sub", str(states), f"{states}/sub/", os.path.relpath(states), "deep er"):
+        if not os.path.isdir(folder or ".") or not (here / folder).resolve().is_relative_to(states):
+            continue
+        inside = here / folder
+
+        def below(names: list[str], folder: str = folder) -> list[str]:
+            return [os.path.join(folder if folder != "." else "", name) for name in sorted({*names})]
+
+        index = said_by_git(inside, "ls-files", "-z")
+        assert git.tracked(folder) == below(index)
+        new = said_by_git(inside, "ls-files", "-z", "--others", "--exclude-standard")
+        assert git.listed(folder) == below([*index, *(name for name in new if not name.endswith("/"))])
+        entries = said_by_git(inside, "status", "--porcelain", "-z", "--no-renames", "-uall", "--", ".")
+        top = os.path.relpath(inside, states).removeprefix(".")
+        changed = [os.path.relpath(entry[3:], top or ".") for entry in entries if not entry.endswith("/")]
+        assert git.changed(folder) == below([name for name in changed if os.path.lexists(inside / name)])
+
+
+def test_what_git_knows_of_each_file(states: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(states / "sub")
+    index = {states / name for name in said_by_git(states, "ls-files", "-z")}
+    new = {states / name for name in said_by_git(states, "ls-files", "-z", "--others", "--exclude-standard")}
+    paths = [
+        states / folder / name
+        for folder in (*FOLDERS, "none/")
+        for name in (*STATES, "moved", "missing", *ODD)
+    ]
+    wanted = {path: "tracked" if path in index else "untracked" if path in new else None for path in paths}
+    linked = states / "linked"
+    del wanted[linked]  # git knows its content under another name
+    assert git.exposures([*map(str, wanted)]) == {str(path): state for path, state in wanted.items()}
+    for cwd in ("", "sub"):
+        monkeypatch.chdir(states / cwd)
+        names = {os.path.relpath(path): path for path in wanted}
+        known, every = git.Known(), git.Known()
+        found = every.everything(os.curdir, str(states))()
+        assert found is not None
+        assert {os.path.abspath(name) for name in found} == {str(path) for path in index}
+        for name, path in names.items():
+            assert known.tracked(name) is (path in index and os.path.lexists(path)), name
+            assert known.tracked(str(path)) is (path in index and os.path.lexists(path)), name
+            assert known.exposed(name) is (path in index | new), name
+            assert every.tracked(name) is (path in index), name
+            assert every.exposed(name)
+    assert git.Known("/").tracked("none") is False
+    assert git.Known("/").exposed("none") is True
+    assert git.Known().everything("/", None)() is None
+
+
+def test_where_a_path_is(states: Path, tmp_path: Path) -> None:
+    tops = {"": states, "sub/": states, "inner/": states / "inner", "sub/inner/": states / "sub" / "inner"}
+    for folder, top in tops.items():
+        path = str(states / folder / "x")
+        assert git.place(path) == (str(top), os.path.relpath(path, top))
+        assert git.repository(os.path.dirname(path)) == str(top)
+        (found,) = git.by_repository([path, "/nowhere/x"]).items()
+        assert found == (str(top), {os.path.relpath(path, top): path})
+    assert git.place("/nowhere/x") is None
+    assert git.repository("/") is None
+    for folder in ("", ".git", "sub", "inner/.git"):
+        assert git.is_bare(str(states / folder)) is folder.endswith(".git"), folder
+    bare = tmp_path / "bare"
+    subprocess.run(["git", "init", "-q", "--bare", str(bare)], check=True)
+    assert git.is_bare(str(bare))
+    with pytest.raises(UsageError, match="a bare repository has no files"):
+        git.need_files([str(states), str(bare)])
+    git.need_files([str(states)])
+    (bare / "refs").rename(bare / "none")
+    assert not git.is_bare(str(bare))
+
+
+def test_the_versions_of_a_file(states: Path, project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(states / "sub")
+    texts = ["1\n", "2\r\n", "2\n\n", "1\n"]
+    ids = []
+    for text in texts:
+        Path("file").write_bytes(text.encode())
+        project.git("add", "--", "sub/file")
+        project.git("commit", "-qm", "more", "--", "sub/file")
+        ids.append(project.git("rev-parse", "HEAD:sub/file").strip())
+    project.git("commit", "-qm", "another", "--allow-empty")
+    for id, text in zip(ids, texts, strict=True):
+        assert git.version(id) == git.version(id, str(states)) == text
+    assert git.version("HEAD:sub/file") == "1\n"
+    assert git.version("HEAD:sub/none") is git.version("0" * 40) is None
+    assert git.version("HEAD:sub/file", "/") is None
+    assert before("file", "changed\n") == ids[3]
+    assert before("file", "1\n") == before(str(states / "sub" / "file"), "1\r\n") == ids[2]
+    project.git("reset", "-q", "--hard", "HEAD~2")
+    assert before("file", "2\n\n") == ids[1]
+    project.git("reset", "-q", "--hard", "HEAD~2")
+    assert before("file", "1\n") is None
+    assert before("none", "1\n") is None
