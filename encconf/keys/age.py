@@ -505,6 +505,8 @@ def _read(source: AgeSource, recipient: str, credentials: Credentials) -> list[I
     plain, problems = parse(data, several=source.how == "text")
     if problems:
         source.fail("; ".join(problems[:3]))
+    elif not plain and source.how == "text" and b"AGE-SECRET-KEY-1" in data.upper():
+        source.fail("all of it is a comment: its line breaks were lost")
     return [*plain]
 
 

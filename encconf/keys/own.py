@@ -16,6 +16,7 @@ class Own:
 
     ``places`` has where each recipient's key is.  ``locked`` are the places of keys with a passphrase, whose
     recipients are not known.  ``broken`` are places that cannot be used, with the reason and perhaps a hint.
+    ``empty`` are variables that are set to nothing, as in a job of CI that gets no secrets.
     ``unread`` says that a command or a store may have more keys.
     """
 
@@ -23,6 +24,7 @@ class Own:
         self.places: dict[str, str] = {}
         self.locked: list[str] = []
         self.broken: list[tuple[str, str, str | None]] = []
+        self.empty: list[str] = []
         self.unread = False
 
     @classmethod
@@ -53,6 +55,8 @@ class Own:
                     own.places.setdefault(each.public, place)
                 elif isinstance(each, Locked) and not each.unlocked():
                     own.locked.append(place)
+            if source.variable is not None and source.where == "":
+                own.empty.append(source.variable)
             if source.broken:
                 own.broken.append((place, source.found, source.hint))
         if pgp:
@@ -87,7 +91,10 @@ class Own:
             )
         if self.places:
             return line_to_send("RECIPIENT-OF-YOUR-PLUGIN")
-        return f"create a key with encconf keygen, and send the line that it prints to {SOMEBODY}"
+        create = f"create a key with encconf keygen, and send the line that it prints to {SOMEBODY}"
+        if self.empty:
+            return f"{self.empty[0]} is empty: set it to your key; if you have none, {create}"
+        return create
 
     @property
     def state(self) -> str:

@@ -147,6 +147,10 @@ def test_the_report_for_an_ssh_recipient_lists_ssh_places_too(
             "-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA",
             "use SOPS_AGE_SSH_PRIVATE_KEY_FILE for those",
         ),
+        (
+            *("SOPS_AGE_KEY", "# created: 2026\\n# public key: age1x\\nAGE-SECRET-KEY-1QQ"),
+            "all of it is a comment: its line breaks were lost",
+        ),
         ("SOPS_AGE_KEY", "age1abc", "a recipient, not an identity"),
         ("SOPS_AGE_KEY_CMD", python("exit(1)"), f"SOPS_AGE_KEY_CMD ({PYTHON} failed with exit code 1)"),
         ("SOPS_AGE_KEY_CMD", "/nowhere/pass show x", "SOPS_AGE_KEY_CMD (pass was not found)"),

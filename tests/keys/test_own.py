@@ -51,7 +51,10 @@ EVERYWHERE = (
 
 def test_without_a_key_every_command_says_to_create_one(named: Project) -> None:
     named.write("other.enc.yaml", named.read(FILE).replace("version: 3", "version: 3"))
-    assert hints(named, {"SOPS_AGE_KEY": ""}, *EVERYWHERE[:5]) == {CREATE}
+    empty = f"SOPS_AGE_KEY is empty: set it to your key; if you have none, {CREATE}"
+    assert hints(named, {"SOPS_AGE_KEY": ""}, *EVERYWHERE[:5]) == {empty}
+    del named.environ["SOPS_AGE_KEY"]
+    assert hints(named, {}, *EVERYWHERE[:1]) == {CREATE}
 
 
 def test_a_key_that_is_no_recipient_is_shown_in_full_with_who_can_add_it(named: Project) -> None:
