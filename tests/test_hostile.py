@@ -22,6 +22,7 @@ from pace import at_most
 from project import Project
 
 from encconf import api, cli, formats, sources
+from encconf.audit.sealed import is_bare
 from encconf.cli import table
 from encconf.cli.console import Console
 from encconf.engine import changes
@@ -35,10 +36,12 @@ from encconf.errors import (
     NotMyKeyError,
     ParseError,
 )
+from encconf.formats.dotenv import bindings, expanded
 from encconf.formats.yaml_words import content_end, line_start
 from encconf.identities.credentials import Credentials
 from encconf.keys.age import LINE_LIMIT, LINES_LIMIT, STANZA_LIMIT
 from encconf.keys.age import AgeKey as AgeRecipient
+from encconf.merge.trees import with_empty
 from encconf.rules.selection import Selection
 
 yaml = formats.get("yaml")
@@ -148,6 +151,22 @@ def test_work_grows_linearly_with_blank_lines(blank: str) -> None:
     document = yaml.scan(text)
     with at_most(5):
         assert content_end(text, document.leaves[0]) == text.index("x\n") + 2
+
+
+def test_work_grows_linearly_with_what_patterns_find_in_vain(age_key: AgeKey) -> None:
+    size = 50_000
+    named = api.encrypt("a" + " " * size + "b=1\n", rule(age_key), format="dotenv")
+    nothing = Selection("encrypted_regex", "^none$")
+    bare = api.encrypt(
+        f"a: {'x' * size}\n", rule(age_key, selection=nothing), credentials=credentials(age_key)
+    )
+    with at_most(2):
+        assert len(api.loads(named, format="dotenv", credentials=credentials(age_key))) == 1
+        assert expanded("${" * size, lambda name, default: "") == "${" * size
+        assert next(bindings("A=x" + " " * size + "y\n")).name == "A"
+        document = yaml.scan(bare, comments=True)
+        assert is_bare(document, nothing.choose(document))
+        assert with_empty("#" + "\t" * size + "x\nm:\n", "map").endswith("m: {}\n")
 
 
 def test_long_paths_of_aliases_are_limited() -> None:

@@ -36,7 +36,7 @@ _DATE = re.compile(
 )
 _ARMOR = {"age": "-----BEGIN AGE ENCRYPTED FILE-----", "pgp": "-----BEGIN PGP MESSAGE-----"}
 # These are compiled when they are first needed.
-_EMPTY = r"""([^\s"':,{\[]+)["']?[ \t]*:\s{0,20}[{\[]\s{0,20}[}\]]"""
+_EMPTY = r"""(?<![^\s"':,{\[])([^\s"':,{\[]++)["']?[ \t]*+:\s{0,20}[{\[]\s{0,20}[}\]]"""
 """A key with an empty collection."""
 
 

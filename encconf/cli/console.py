@@ -96,7 +96,7 @@ class Console:
 
     def ask(self, question: str) -> str:
         """Print a question, and return the line that the user types.  Raises EOFError at the end of stdin."""
-        self.write(f"{self.PROGRAM}: {question} ")
+        self.write(f"{self.PROGRAM}: {visible(question)} ")
         line = sys.stdin.readline()
         if not line:
             raise EOFError

@@ -11,6 +11,7 @@ from encconf.engine.cipher import aes_gcm, is_ciphertext, split, unlock
 from encconf.engine.metadata import Metadata
 from encconf.errors import (
     DecryptError,
+    EmitError,
     MacMismatchError,
     ParseError,
     ProposalError,
@@ -26,7 +27,7 @@ from encconf.text.path import spell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import Any, ParamSpec, TypeVar
 
     from encconf.envelope.unwrap import DataKeyCache
@@ -265,6 +266,21 @@ def refuse_unloadable(opened: Opened) -> None:
     """Raise what `refuse_proposal` and `refuse_ciphertexts` raise: values for programs are neither."""
     refuse_proposal(opened.document)
     refuse_ciphertexts(opened)
+
+
+def refuse_unprotected(opened: Opened, variables: Iterable[tuple[str, Value]]) -> None:
+    """Raise EmitError for a plaintext value that no MAC covers, if its variable makes programs run code."""
+    if not opened.metadata.selection.mac_only_encrypted:
+        return
+    from encconf.io.programs import runs_code
+
+    for name, value in variables:
+        if value.sealed is None and runs_code(name):
+            raise EmitError(
+                f"{name} decides which code programs run, and the file's MAC does not cover its plaintext "
+                "value, so anyone can have written it",
+                hint="encrypt this value, or encrypt the file without mac_only_encrypted",
+            )
 
 
 def refuse_ciphertexts(opened: Opened) -> None:

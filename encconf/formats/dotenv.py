@@ -51,7 +51,7 @@ from encconf.text.document import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from typing import Any
 
     from encconf.text.document import Plain
@@ -246,7 +246,7 @@ _QUOTED = re.compile(
     re.DOTALL,
 )
 _QUOTE = re.compile(r"[ \t]*[\"']")
-_NAME = re.compile(r"(?s)\A\s*(?:export[ \t]+)?(.*?)\s*\Z")
+_EXPORT = re.compile(r"export[ \t]+")
 _INDENTED = re.compile(r"\n[ \t\r]")
 # A byte order mark, blanks before a comment, and blanks on a line that has nothing else.
 _BETWEEN = r"(?m)\A\ufeff(?:[ \t\r]+(?=#|$))?|^[ \t\r]+(?=#|$)"
@@ -397,7 +397,10 @@ def _unescaped(double: str | None, single: str | None) -> str:
 
 
 def _read_name(name: str) -> str:
-    return name if name.isidentifier() else _NAME.sub(r"\1", name)
+    if name.isidentifier():
+        return name
+    name = name.lstrip()
+    return (name[found.end() :] if (found := _EXPORT.match(name)) else name).rstrip()
 
 
 def _in_quotes(value: str) -> str:
@@ -460,10 +463,23 @@ def bindings(text: str) -> Iterator[Binding]:
             continue
         name, value = found["quoted"] or found["name"], found["plain"]
         if value is not None:
-            value = re.sub(r"\s+#.*", "", value).strip()
+            value = re.sub(r"\s#.*", "", value).strip()  # what precedes the comment is stripped, too
         elif found["single"] is not None or found["double"] is not None:
             value = _unescaped(found["double"], found["single"])
         yield Binding(start, name, value, found["comment"] if name is None else None)
+
+
+def expanded(text: str, value: Callable[[str, str | None], str]) -> str:
+    """Replace ``${NAME}`` and ``${NAME:-DEFAULT}`` by ``value(NAME, DEFAULT)``, as python-dotenv does.
+
+    Unlike python-dotenv, a text with many ``${`` and no ``}`` takes linear time.
+    """
+
+    def replaced(sign: re.Match[str]) -> str:
+        return value(sign[1], sign[2]) if sign[3] else sign[0]
+
+    # What has no } is matched, too, so that the search does not begin again inside it, in vain.
+    return re.sub(r"\$\{([^}:]*+)(?::-([^}]*+))?+(\})?", replaced, text)
 
 
 def _end_of(pattern: re.Pattern[str], text: str, at: int) -> int:

@@ -36,7 +36,7 @@ def settings(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
         "diff.encconf.textconv": textconv.driver(program),
         "merge.encconf.name": "encrypted files",
         "merge.encconf.driver": f"{driver} git merge %O %A %B ./%P --marker-size=%L {labels}",
-        "mergetool.encconf.cmd": f'{program} git mergetool "$BASE" "$LOCAL" "$REMOTE" "$MERGED"',
+        "mergetool.encconf.cmd": f'{program} git mergetool "$BASE" "$LOCAL" "$REMOTE" "./$MERGED"',
         "mergetool.encconf.trustExitCode": "true",
         "mergetool.encconf.hideResolved": "false",  # else git changes the versions, line by line
     }

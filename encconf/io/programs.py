@@ -39,6 +39,22 @@ def find(name: str, environ: Mapping[str, str], *, anywhere: bool = False) -> st
     return _search(name, environ, _work_tree(environ), anywhere=anywhere)[0]
 
 
+def runs_code(variable: str) -> bool:
+    """Whether a variable decides which programs, modules or commands other programs run."""
+    name = variable.upper()
+    return name in _CODE.split() or name.startswith(tuple(_CODE_OF.split()))
+
+
+_CODE = """
+    BASH_ENV BROWSER CLASSPATH EDITOR ENV GCONV_PATH HOME IFS JAVA_TOOL_OPTIONS JDK_JAVA_OPTIONS LESSCLOSE
+    LESSOPEN NODE_OPTIONS NODE_PATH PAGER PATH PATHEXT PERL5DB PERL5LIB PERL5OPT PERLLIB PROMPT_COMMAND PS4
+    PYTHONBREAKPOINT PYTHONHOME PYTHONPATH PYTHONSTARTUP PYTHONUSERBASE PYTHONWARNINGS RUBYLIB RUBYOPT
+    RUSTC_WRAPPER SHELL SHELLOPTS SSH_ASKPASS SUDO_ASKPASS TCLLIBPATH VISUAL XDG_CONFIG_HOME ZDOTDIR
+    _JAVA_OPTIONS
+"""
+_CODE_OF = "BASH_FUNC_ BUNDLE_ CARGO_ DOTNET_ DYLD_ GEM_ GIT_ LD_ LUA_ MAVEN_ NPM_CONFIG_ PHP_INI_ PIP_ UV_"
+
+
 def is_first(name: str) -> bool:
     """Whether a library starts the program that `find` finds, or none: it starts the first one of PATH."""
     import shutil

@@ -524,12 +524,15 @@ def has_entries(value: str) -> bool:
     return any(line.strip() and line.strip()[0] != "#" for line in value.split("\n"))
 
 
-_EMPTY_AT = re.compile(r"(.*?)([ \t]*(?:[ \t]#[^\n]*)?\n?)\Z", re.DOTALL)
+_COMMENT_AT = re.compile(r"[ \t]#[^\n]*\n?\Z")
 
 
 def with_empty(head: str, kind: str) -> str:
     """Return a key or dash with an empty collection, for one whose last entry was removed."""
-    found = _EMPTY_AT.fullmatch(head)
-    assert found is not None
-    rest = found[2] if found[2].endswith("\n") else found[2].rstrip() + "\n"
-    return f"{found[1]} {'{}' if kind == 'map' else '[]'}{rest}".lstrip(" ")
+    line = head.rfind("\n", 0, -1) + 1
+    comment = _COMMENT_AT.search(head, line)
+    end = comment.start() if comment is not None else len(head) - head.endswith("\n")
+    before = head[:end].rstrip(" \t")
+    rest = head[len(before) :]
+    rest = rest if rest.endswith("\n") else rest.rstrip() + "\n"
+    return f"{before} {'{}' if kind == 'map' else '[]'}{rest}".lstrip(" ")

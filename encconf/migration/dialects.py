@@ -19,7 +19,7 @@ from typing import Final
 from encconf import formats
 from encconf.errors import EmitError, LimitError, UsageError
 from encconf.formats import emit, envfile
-from encconf.formats.dotenv import bindings, with_line_feeds
+from encconf.formats.dotenv import bindings, expanded, with_line_feeds
 from encconf.record import Record
 from encconf.text import document
 from encconf.text.printable import listed
@@ -94,8 +94,6 @@ def differences(text: str, reading: Reading) -> dict[str, list[str]]:
                 found.setdefault(name, []).append(dialect)
     return found
 
-
-_INTERPOLATED = re.compile(r"\$\{([^}:]*)(?::-([^}]*))?\}")
 
 # shells
 _BETWEEN = re.compile(r"[ \t\n]*")
@@ -188,15 +186,15 @@ class _Reader:
     def _interpolated(self, written: str) -> tuple[str, list[str]]:
         needs: list[str] = []
 
-        def value(sign: re.Match[str]) -> str:
-            found = self.known(sign[1])
-            if found is None and sign[1] not in self.reading.variables and sign[1] not in self.bare:
-                found = sign[2]
+        def value(name: str, default: str | None) -> str:
+            found = self.known(name)
+            if found is None and name not in self.reading.variables and name not in self.bare:
+                found = default
             if found is None:
-                needs.append(sign[1])
+                needs.append(name)
             return found or ""
 
-        return _INTERPOLATED.sub(value, written), needs
+        return expanded(written, value), needs
 
     def systemd(self) -> None:
         for at, name, value in envfile.scan(self.text):

@@ -11,16 +11,15 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import stat
 import sys
 from collections import ChainMap
 
 from encconf import formats
-from encconf.engine.opening import as_text, open_text, refuse_unloadable
+from encconf.engine.opening import as_text, open_text, refuse_unloadable, refuse_unprotected
 from encconf.engine.plaintext import plain_text
 from encconf.errors import EmitError, InputError, LimitError, about, bounded
-from encconf.formats.dotenv import bindings, with_line_feeds
+from encconf.formats.dotenv import bindings, expanded, with_line_feeds
 from encconf.formats.emit import Naming, trees_of
 from encconf.formats.writing import text_of
 from encconf.settings.layers import refuse_plaintext
@@ -28,10 +27,13 @@ from encconf.text.printable import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from typing import IO, Any
+    from collections.abc import Mapping
+    from typing import IO
 
+    from encconf.engine.opening import Opened
     from encconf.identities.credentials import Credentials
+    from encconf.text.document import Value
+    from encconf.text.path import Path
 
     StrPath = str | os.PathLike[str]
 
@@ -41,8 +43,6 @@ ENCRYPTED = ("{}.enc", "{}.sops", ".enc{}")
 """The names of an encrypted ``.env``, which come before it in a folder."""
 
 _LIMIT = 1 << 24  # characters
-
-_EXPANDED = re.compile(r"\$\{([^}:]*)(?::-([^}]*))?\}")
 
 
 def load_dotenv(
@@ -220,9 +220,18 @@ def _parsed(text: str, name: str, credentials: Credentials | None) -> list[tuple
         plain = plain_text(opened)
         if inner.single_value or inner.environment:
             return _lines(plain)
-        return _named(trees_of(inner.scan(plain)))
+        return _texts(Naming().values(trees_of(inner.scan(plain))))
     if not formats.get(format).environment:
-        return _named(opened.trees())
+        return _named(opened)
+    leaves = zip(opened.document.leaves, opened.values, strict=True)
+    refuse_unprotected(
+        opened,
+        (
+            (name, value)
+            for leaf, value in leaves
+            for name, _ in _lines(f"{leaf.step}={(value.data or b'').decode(errors='replace')}")
+        ),
+    )
     # No MAC covers comments, and one could close the quotes of a value above it.
     without = [(comment.start, comment.end, "") for comment in opened.document.comments]
     return _lines(plain_text(opened.replace(comment_edits=without)))
@@ -236,8 +245,14 @@ def _lines(text: str) -> list[tuple[str, str | None]]:
     ]
 
 
-def _named(trees: Sequence[Any]) -> list[tuple[str, str | None]]:
-    return [(name, text_of(value.type, value.data)) for name, (_, value) in Naming().values(trees).items()]
+def _named(opened: Opened) -> list[tuple[str, str | None]]:
+    found = Naming().values(opened.trees())
+    refuse_unprotected(opened, ((name, value) for name, (_, value) in found.items()))
+    return _texts(found)
+
+
+def _texts(found: Mapping[str, tuple[Path, Value]]) -> list[tuple[str, str | None]]:
+    return [(name, text_of(value.type, value.data)) for name, (_, value) in found.items()]
 
 
 def _expanded(found: list[tuple[str, str | None]], override: bool) -> dict[str, str | None]:
@@ -250,7 +265,7 @@ def _expanded(found: list[tuple[str, str | None]], override: bool) -> dict[str, 
     size = 0
     for name, value in found:
         if value is not None and "${" in value:
-            value = _EXPANDED.sub(lambda sign: known.get(sign[1], sign[2]) or "", value)
+            value = expanded(value, lambda name, default: known.get(name, default) or "")
             size += len(value)
             if size > _LIMIT:  # each line could double what the line before it holds
                 raise LimitError(f"the expanded values are longer than {_LIMIT >> 20} MiB")

@@ -22,6 +22,7 @@ from encconf.identities.credentials import KEY_VARIABLES, SETTINGS
 from encconf.io import fileio, private, programs
 from encconf.io.descriptors import is_terminal
 from encconf.record import Options as Base
+from encconf.text.document import Value
 from encconf.text.printable import listed, one_line, quoted
 from encconf.verbs import export, files, printing
 
@@ -268,8 +269,10 @@ def _variable(text: str) -> str:
 def with_variables(options: Shell, front: Front, opened: opening.Opened, command: str) -> None:
     """Replace this process with a shell that runs a command with the top-level values of an opened file."""
     opening.refuse_proposal(opened.document)
+    tree = opened.trees()[0]
+    opening.refuse_unprotected(opened, ((key, node) for key, node in tree.items() if isinstance(node, Value)))
     given: dict[str, str] = {}
-    for key, node in opened.trees()[0].items():
+    for key, node in tree.items():
         if isinstance(node, (dict, list)):
             raise EncconfError(
                 f"cannot use complex value in environment; offending key {one_line(key)}",
@@ -287,8 +290,7 @@ def with_variables(options: Shell, front: Front, opened: opening.Opened, command
         printing.refuse(front, "no shell gets plaintext here", "encconf exec redacts what a program prints")
         raise SystemExit(_spawn(command, environ))
     if not printing.may_print(front.environ):
-        tree = opened.trees()[0].items()
-        found = {key: export.Flat(emit.text(node), "", node.sealed is not None) for key, node in tree}
+        found = {key: export.Flat(emit.text(node), "", node.sealed is not None) for key, node in tree.items()}
         shell = Attended(["/bin/sh", "-c", command], os.defpath, lambda _: environ, front, None, redacts=True)
         shell.run(found)
     _become(["/bin/sh", "-c", command], environ, os.defpath)

@@ -51,7 +51,9 @@ def values(
     for label, opened in opened_files:
         with about(label):
             opening.refuse_unloadable(opened)
-            for name, (place, value) in naming.values(opened.trees()).items():
+            own = naming.values(opened.trees())
+            opening.refuse_unprotected(opened, ((name, value) for name, (_, value) in own.items()))
+            for name, (place, value) in own.items():
                 said = text_of(value.type, value.data)
                 if "\0" in said:
                     raise EmitError(

@@ -96,6 +96,16 @@ class TestExec:
         out, _ = process.communicate(timeout=20)
         assert int(out) == process.pid
 
+    def test_a_plaintext_value_without_a_mac_does_not_choose_code(self, app: Project) -> None:
+        name = "only.enc.yaml"
+        app.write(name, "A: 1\nMODE: x\nNODE_OPTIONS: y\n")
+        app.run("encrypt", "-i", "--mac-only-encrypted", "--encrypted-regex", "^(A|NODE_OPTIONS)$", name)
+        assert app.run("exec", name, "--", "sh", "-c", "echo $MODE $NODE_OPTIONS").out == "x y\n"
+        app.write(name, f"BASH_ENV: evil\n{app.read(name)}")
+        for command in (["exec", name, "--", "true"], ["export", "--format", "shell", name]):
+            assert "BASH_ENV decides which code" in app.run(*command, code=4).err
+        assert "BASH_ENV decides which code" in app.run("exec-env", name, "true", code=4).err
+
 
 class TestAsSops:
     def test_exec_env(self, app: Project) -> None:

@@ -24,7 +24,8 @@ class TestInstall:
         driver = repository.git("config", "--get", "diff.encconf.textconv")
         assert driver.endswith('exec encconf git textconv -- "$1" "$n"; }; f\n')
         assert repository.git("config", "--get", "merge.encconf.driver").startswith("encconf git merge ")
-        assert "$MERGED" in repository.git("config", "--get", "mergetool.encconf.cmd")
+        # with its folder, no name of a file is an option: git names them from the top of the work tree
+        assert '"./$MERGED"' in repository.git("config", "--get", "mergetool.encconf.cmd")
         config = repository.read(".git/config")
         assert repository.run("git", "install").err == "encconf: git is set up already\n"
         assert repository.read(".gitattributes") == attributes

@@ -18,7 +18,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import encconf
+from encconf import formats
 from encconf.errors import DecryptError, EmitError, KeyAccessError, LimitError, PlaintextError, ProposalError
+from encconf.rules.selection import Selection
 from encconf.testing import TestKey
 
 LINES = st.lists(
@@ -363,3 +365,15 @@ def test_the_search_from_the_current_folder(
             return str(error)
 
     assert of(encconf) == of(dotenv)
+
+
+@pytest.mark.parametrize(("name", "line"), [("x.env", "export PATH=evil\n"), ("x.enc.yaml", "path: evil\n")])
+def test_a_plaintext_value_without_a_mac_does_not_choose_code(key: TestKey, name: str, line: str) -> None:
+    plain = "A=1\n" if name == "x.env" else "A: 1\n"
+    only = Selection("encrypted_regex", "^A$", mac_only_encrypted=True)
+    text = key.encrypt(plain, format=formats.of_path(name), selection=only)
+    Path(name).write_text(text)
+    assert encconf.dotenv_values(name) == {"A": "1"}
+    Path(name).write_text(line + text)
+    with pytest.raises(EmitError, match="PATH decides which code"):
+        encconf.load_dotenv(name, override=True)

@@ -1288,6 +1288,15 @@ def test_exec_signal(sides: Sides) -> None:
     assert (real.code, ours.code, own.code) == (255, 137, 137)
 
 
+def test_exec_mac(sides: Sides) -> None:
+    sides.rules("    encrypted_regex: ^a$\n    mac_only_encrypted: true\n")
+    sides.encrypt("m.yaml", "a: b\n")
+    sides.write("m.yaml", f"BASH_ENV: evil\n{sides.real.read('m.yaml')}")
+    real, ours, own = sides.run("exec-env", "m.yaml", "echo $BASH_ENV")
+    assert real.out == "evil\n"
+    assert (ours.code, ours.out, own.code, own.out) == (4, "", 4, "")
+
+
 def test_exec_nested(sides: Sides) -> None:
     real, ours, own = sides.run("exec-env", "e.yaml", "true")
     assert (real.code, ours.code, own.code) == (1, 1, 1)
