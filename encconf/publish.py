@@ -102,7 +102,13 @@ def _complete(found: Destination) -> None:
         if version not in (0, 1, 2):
             raise ConfigError(f"{found.place}.vault_kv_version is {version}, not 1 or 2")
         settings["vault_kv_version"] = version or 2
-        settings.setdefault("vault_kv_mount_name", "secret/")
+        mount = settings.setdefault("vault_kv_mount_name", "secret/")
+        if str(mount).strip("/").partition("/")[0] in _NO_MOUNTS:
+            raise ConfigError(f"{found.place}.vault_kv_mount_name is {mount}, which is no KV engine")
+
+
+_NO_MOUNTS = ("sys", "auth", "identity", "cubbyhole")
+"""Vault's own paths.  What is written there changes who may do what, and a rule may be anyone's."""
 
 
 def name_there(file: str, root: str | None = None, *, omit_extensions: bool) -> str:
@@ -319,6 +325,10 @@ def put_vault(settings: Settings, name: str, content: Content, credentials: Cred
         raise _failed("vault", f"{printable(path)[:200]} is not the path of a secret")
 
     first = settings.get("vault_kv_version") == 1
+    if first:
+        _refuse_other_engines(
+            parts, lambda steps: vault.ask(server, credentials, "GET", steps, "", again=False)
+        )
     try:
         found = vault.ask(server, credentials, "GET", parts, "", again=False)
         if _same(found["data"] if first else found["data"]["data"], content):
@@ -332,6 +342,21 @@ def put_vault(settings: Settings, name: str, content: Content, credentials: Cred
     needs = printable(f"create and update on {path}")
     vault.ask(server, credentials, "POST", parts, needs, json=content if first else {"data": content})
     return True
+
+
+def _refuse_other_engines(parts: list[str], get: Callable[[list[str]], dict[str, Any]]) -> None:
+    """Raise PublishError if a path is in an engine that is not KV, where values could be settings."""
+    try:
+        kind = get(["sys", "internal", "ui", "mounts", *parts])["data"]["type"]
+    except MasterKeyError as error:
+        if error.reason != "denied" or not error.code:
+            raise
+        return  # the token may not ask that
+    except (TypeError, LookupError):
+        return
+    if kind not in ("kv", "generic"):
+        name = printable(f"{parts[0]} is an engine of the type {kind}")[:200]
+        raise _failed("vault", f"{name}, not KV", "correct vault_kv_mount_name")
 
 
 def _same(old: Any, new: Any) -> bool:

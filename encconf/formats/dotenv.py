@@ -479,7 +479,7 @@ def expanded(text: str, value: Callable[[str, str | None], str]) -> str:
         return value(sign[1], sign[2]) if sign[3] else sign[0]
 
     # What has no } is matched, too, so that the search does not begin again inside it, in vain.
-    return re.sub(r"\$\{([^}:]*+)(?::-([^}]*+))?+(\})?", replaced, text)
+    return re.sub(r"\$\{([^}:]*+)(?::-([^}]*+))?(\})?", replaced, text)
 
 
 def _end_of(pattern: re.Pattern[str], text: str, at: int) -> int:

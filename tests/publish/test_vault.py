@@ -10,7 +10,7 @@ from doubles.script import Answer, Script
 from project import Project
 from publish.clouds import Cloud, Sides
 
-from encconf.errors import MasterKeyError
+from encconf.errors import MasterKeyError, PublishError
 from encconf.identities.credentials import Credentials
 from encconf.publish import put_vault
 
@@ -86,6 +86,18 @@ def test_one_login_is_enough_to_write_what_cannot_be_read() -> None:
             assert put_vault({"vault_path": "x"}, name, {"a": 1}, credentials)
     assert len(server.seen) == 5
     assert [line.partition(" ")[0] for line in said] == ["secret/data/x/one.yaml", "secret/data/x/two.yaml"]
+
+
+def test_no_rule_writes_to_what_is_not_a_kv_engine(project: Project) -> None:
+    mount = (200, '{"data": {"type": "database", "path": "database/"}}')
+    settings = {"vault_path": "config", "vault_kv_mount_name": "database", "vault_kv_version": 1}
+    with Script(mount, (200, "{}"), reads=True) as server:
+        credentials = Credentials({"VAULT_ADDR": server.address, "VAULT_TOKEN": "t"})
+        with pytest.raises(PublishError, match="database is an engine of the type database, not KV"):
+            put_vault(settings, "x", {"plugin_name": "x"}, credentials)
+        assert len(server.seen) == 1
+    project.rules("destination_rules:\n  - {vault_path: acl, vault_kv_mount_name: /sys/policies}\n")
+    assert "is no KV engine" in project.run("publish", "--yes", "kv2.yaml", code=1).err
 
 
 def test_a_server_that_gets_no_token_is_not_one_that_cannot_be_read() -> None:

@@ -34,6 +34,7 @@ ELSEWHERE = {
     "publish-suffix": "test_re_encrypted",
     "publish-regex": "test_the_whole_recreation_rule_counts",
     "publish-address": "test_where_values_may_go",
+    "publish-engine": "test_no_rule_writes_to_what_is_not_a_kv_engine",
     "publish-many": "test_a_folder_of_which_some_is_encrypted",
     "windows-rule": "test_a_path_regex_matches_with_either_slash",
     "edit-new": "test_on_a_terminal_it_asks_first",
