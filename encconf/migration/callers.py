@@ -15,6 +15,8 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
+from encconf.errors import EncconfError
+from encconf.io import fileio
 from encconf.keys import TABLE
 from encconf.record import Record
 from encconf.text.printable import quoted
@@ -49,10 +51,9 @@ def search(file: str) -> list[Caller]:
     A file that names sops, but is nested too deeply for Python's parser, is one of them.
     """
     try:
-        with open(file, "rb") as source:
-            text = source.read(LIMIT + 1)
-        return callers(text.decode(), file) if len(text) <= LIMIT and b"sops" in text else []
-    except (OSError, ValueError, SyntaxError):
+        text = fileio.read_bytes(file, regular=True, limit=LIMIT)
+        return callers(text.decode(), file) if b"sops" in text else []
+    except (EncconfError, ValueError, SyntaxError):
         return []  # the file is not Python, or is for another version of Python
     except (MemoryError, RecursionError):  # what the parser raises depends on the version of Python
         return [Caller(file, 1, "cannot be read: it is nested too deeply", f"grep -n sops {quoted(file)}")]

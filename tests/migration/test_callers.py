@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import textwrap
 from pathlib import Path
+from threading import Timer
 
 import pytest
 from pace import at_most
@@ -201,6 +203,20 @@ def test_files(tmp_path: Path) -> None:
         }
     ]
     assert [search(str(tmp_path / name)) for name in ("broken.py", "old.py", "missing.py")] == [[], [], []]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no named pipes")
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    """A branch can have a link to /dev/stdin."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "config.py").symlink_to("pipe")
+    writer = os.open(tmp_path / "pipe", os.O_RDWR)
+    os.write(writer, b"import os\nos.system('sops -d x')\n")
+    closing = Timer(3, os.close, [writer])
+    closing.start()
+    assert search(str(tmp_path / "config.py")) == []
+    closing.cancel()
+    os.close(writer)
 
 
 def test_a_large_program_is_quick(tmp_path: Path) -> None:
