@@ -144,9 +144,10 @@ def loads(
 
     Raises InputError if several YAML documents have values; `loads_all` reads those.
     """
-    return loading.only(
-        loads_all(text, format=format, mask=mask, credentials=credentials, cache=cache, resolve=resolve)
-    )
+    with about("", frames=False):
+        return loading.only(
+            loads_all(text, format=format, mask=mask, credentials=credentials, cache=cache, resolve=resolve)
+        )
 
 
 @bounded

@@ -7,7 +7,9 @@ import os
 import traceback
 import zipfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any, TypedDict
 
 import pytest
 from engine import credentials, rule
@@ -15,7 +17,6 @@ from oracle import AgeKey
 
 import encconf
 from encconf import api
-from encconf.engine import loading
 from encconf.errors import EncconfError, InputError, KeyAccessError, MissingFileError, UnresolvedError
 from encconf.sources import references
 
@@ -66,12 +67,45 @@ def test_an_error_keeps_no_values_of_other_files(tmp_path: Path, age_key: AgeKey
 
 
 def test_an_error_keeps_no_values_of_its_own_file(tmp_path: Path, age_key: AgeKey) -> None:
-    path = tmp_path / "two.yaml"
-    path.write_text(api.encrypt("a: 1\n---\nb: 2\n", rule(age_key), credentials=credentials(age_key)))
-    with pytest.raises(InputError, match="the file has 2 documents") as caught:
-        loading.tree_of(path, None, credentials=credentials(age_key))
-    names = {frame.f_code.co_name for frame, _ in traceback.walk_tb(caught.value.__traceback__)}
-    assert names == {"test_an_error_keeps_no_values_of_its_own_file"}
+    """However loading fails, the traceback shows no frame that has some."""
+    who, other = credentials(age_key), credentials(AgeKey.generate())
+    texts = {
+        "good": "a: {b: secret}\nc: 1\nr: ref+env://NOWHERE\n",
+        "two": "a: secret\n---\nb: secret\n",
+        "list": "- secret\n",
+    }
+    paths = {}
+    for name, text in texts.items():
+        if name != "list":
+            text = api.encrypt(text, rule(age_key), credentials=who)
+        paths[name] = tmp_path / f"{name}.yaml"
+        paths[name].write_text(text)
+    paths["bad"] = tmp_path / "bad.yaml"
+    paths["bad"].write_text(paths["good"].read_text().replace("type:int", "type:bool"))
+
+    class Typed(TypedDict):
+        a: int
+
+    fails: list[tuple[str, dict[str, Any]]] = [
+        ("good", {"section": "missing"}), ("good", {"section": "c"}), ("good", {"schema": Typed}),
+        ("good", {"section": ("a", "x")}), ("good", {"resolve": True}), ("good", {"credentials": other}),
+        ("two", {}), ("list", {}), ("bad", {}), ("bad", {"mask": True}),
+    ]  # fmt: skip
+    for name, options in fails:
+        options = {"credentials": who, **options}
+        path, text = paths[name], paths[name].read_text()
+        calls: list[Callable[[], object]] = [partial(encconf.load_config, path, **options)]
+        if not {"section", "schema"} & options.keys():
+            calls.append(partial(encconf.load_configs, [path], **options))
+            calls.append(partial(encconf.loads, text, **options))
+        for call in calls:
+            with pytest.raises(EncconfError) as caught:
+                call()
+            frames = [frame.f_code.co_name for frame, _ in traceback.walk_tb(caught.value.__traceback__)]
+            # The last two have the arguments only.
+            known = {"test_an_error_keeps_no_values_of_its_own_file", "loads", "call"}
+            assert set(frames) <= known, (name, options, call)
+            assert "secret" not in str(caught.value)
 
 
 def test_a_cache_opens_without_the_key(tmp_path: Path, age_key: AgeKey) -> None:
