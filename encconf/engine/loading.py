@@ -289,7 +289,7 @@ def values_of(opened: Opened, texts: Mapping[int, str], masker: Masker | None) -
             except UnicodeDecodeError:
                 value = data
         else:
-            if integral and kind == "float" and data and len(data) < 16 and data.lstrip(b"-").isdigit():
+            if integral and data and len(data) < 16 and data.lstrip(b"-").isdigit():
                 kind = "int"
             try:
                 value = python_value(kind, data)

@@ -39,6 +39,12 @@ def test_folders_of_tests_and_what_was_left_behind(repo: Repo) -> None:
         ("secret.yaml.j2", True, True),
         ("secrets/id.pub", True, True),
         (".env.sample", False, True),
+        ("my-secret.yaml", True, False),
+        ("my.SECRET.json", True, False),
+        ("app_secret.env", True, False),
+        ("secretive.yaml", False, False),
+        ("mysecret.yaml", False, False),
+        ("a-secret", False, False),
     ],
 )
 def test_what_names_say(name: str, says: bool, read: bool) -> None:
@@ -176,6 +182,11 @@ def test_values_that_are_worth_hiding() -> None:
     assert hidden(SECRET, all_hidden)[0] == "data.a"
     assert "data.b" not in hidden(SECRET, all_hidden)
     assert hidden(SECRET.replace("Secret", "ConfigMap"), all_hidden) == []
+    inner = "a:\n  apiVersion: v1\n  kind: ConfigMap\n  data: hunter2 and more\n"  # is no object
+    assert hidden(inner, all_hidden) == ["a.apiVersion", "a.kind", "a.data"]
+    for kind in ("1", "~", "true"):
+        number = SECRET.replace("kind: Secret", f"kind: {kind}")
+        assert "metadata.name" in hidden(number, all_hidden), kind
     secrets = ["data.a", "data.url", "data.password", "stringData.a", "stringData.token"]
     assert hidden(SECRET, guesses.object_secrets) == secrets
     operator = SECRET.replace("kind: Secret", "kind: SopsSecret")

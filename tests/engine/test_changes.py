@@ -95,6 +95,22 @@ class TestPut:
             changes.put(text, parse(path), "new", format="yaml")
 
 
+    @pytest.mark.parametrize(
+        ("text", "said"),
+        [
+            ("a: &x {k: v}\nb: *x\n", True),
+            ("? a # c\n: 1\n", False),
+            ("? a # &c\n: 1\n", False),
+            ("? a # *c\n: 1\n", False),
+        ],
+    )
+    def test_an_anchor_may_be_why(self, text: str, said: bool) -> None:
+        with pytest.raises(EmitError) as caught:
+            changes.put(text, ("a", "k") if said else ("a",), "new", format="yaml")
+        assert ("perhaps because of an anchor and its aliases" in (caught.value.hint or "")) is said
+        assert "change it with: encconf edit FILE" in (caught.value.hint or "")
+
+
 class TestDrop:
     @pytest.mark.parametrize(
         ("text", "path", "format", "after"),

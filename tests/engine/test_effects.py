@@ -62,6 +62,13 @@ def test_nothing_is_replaced_by_something_of_another_kind(
         effect_of(tree, path, value).refuse_to_replace()
 
 
+@pytest.mark.parametrize(("old", "new"), [([STR], {"b": 1}), ({"b": STR}, [1]), (STR, {"b": 1}), (STR, [1])])
+def test_a_collection_has_no_place_to_name_in_another_one(old: object, new: object) -> None:
+    with pytest.raises(ReplacesError) as caught:
+        effect_of({"a": old}, ("a",), new).refuse_to_replace()
+    assert caught.value.hint == "to replace it all the same, use --force"
+
+
 @pytest.mark.parametrize("old", [NULL, {}, []])
 def test_what_is_empty_can_be_replaced(old: object) -> None:
     for path, value in ((("a", "b"), "x"), (("a",), "x"), (("a",), {"b": 1})):

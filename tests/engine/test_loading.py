@@ -135,14 +135,19 @@ def test_documents_without_values_do_not_count(age_key: AgeKey) -> None:
 def test_floats_that_older_releases_of_sops_made_of_integers(age_key: AgeKey) -> None:
     """They wrote integers of up to 15 digits so, and larger ones in another spelling."""
     who = credentials(age_key)
-    text = '{"a": 5.0, "b": 123456789012345.0, "c": 1234567890123456.0, "d": -12345678901234.0}'
+    floats = '"a": 5.0, "b": 123456789012345.0, "c": 1234567890123456.0, "d": -12345678901234.0'
+    text = f'{{{floats}, "e": 1.5, "f": 7}}'
     new = api.encrypt(text, rule(age_key), format="json", credentials=who)
     old = new.replace('"version": "3.13', '"version": "3.12')
     kinds = [
         {key: type(value) for key, value in encconf.loads(each, format="json", credentials=who).items()}
         for each in (old, new)
     ]
-    assert kinds == [{"a": int, "b": int, "c": float, "d": int}, dict.fromkeys("abcd", float)]
+    others = {"e": float, "f": int}
+    assert kinds == [
+        {"a": int, "b": int, "c": float, "d": int, **others},
+        {**dict.fromkeys("abcd", float), **others},
+    ]
 
 
 def test_references_are_resolved_with_the_given_rules(
