@@ -13,7 +13,7 @@ from contextlib import closing
 from encconf import formats
 from encconf.audit.diff import Side
 from encconf.errors import InputError, MissingFileError, UsageError
-from encconf.git import ask, is_bare, repository, said, version, without_filters
+from encconf.git import GIT_SAYS_WHY, ask, is_bare, repository, said, tracked, version, without_filters
 from encconf.git.log import Entry, contents, entries
 from encconf.io import fileio
 
@@ -254,7 +254,9 @@ def _entries(top: str, revisions: Sequence[str], names: Iterable[str], *, staged
     output = ask(top, *command, *options, *revisions, "--", *names, environ=environ)
     if output is None:
         hint = "an object may be missing or damaged: git fsck finds it"
-        if not _is_revision("HEAD"):
+        if tracked(top) is None:
+            hint = GIT_SAYS_WHY
+        elif not _is_revision("HEAD"):
             hint = "there is no commit yet"
         raise InputError(f"git cannot compare with {revisions[0]}", hint=hint)
     for entry in entries(output):

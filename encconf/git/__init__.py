@@ -303,6 +303,10 @@ def _run_portably(arguments: list[str], environ: Mapping[str, str]) -> tuple[int
 # (for example because the repository belongs to another user).
 
 
+GIT_SAYS_WHY = "git status says why; if another user owns the folder, see git config safe.directory"
+"""The hint if git cannot be run in a repository, or refuses it."""
+
+
 def tracked(folder: str) -> list[str] | None:
     """Return the files of the index, that is, of the next commit."""
     return _listing(folder, "--cached")()

@@ -119,3 +119,13 @@ def test_encconf_alone_in_a_repository_without_files_says_how_to_start(repo: Rep
     project.write(".env", "A=1\n")
     end = "next: encconf init, then encconf import .env (help: encconf --help)"
     assert project.run().out.splitlines() == ["this repository has no SOPS files yet", end]
+
+
+@pytest.mark.posix
+def test_without_git_nothing_is_said_about_the_files(sealed: Project) -> None:
+    sealed.git("init", "-q")
+    environ = {"PATH": str(sealed.path("nothing"))}
+    for words in ((), ("diff",)):
+        done = sealed.run(*words, environ=environ, code=2)
+        assert "git cannot" in done.err
+        assert "hint: git status says why" in done.err

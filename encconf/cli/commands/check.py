@@ -187,12 +187,13 @@ def _end(console: Console, report: Report, strict: bool) -> None:
 
 def _below(console: Console, root: str | None) -> list[str]:
     """Return all files in this folder, because git cannot list those of the repository."""
+    from encconf.git import GIT_SAYS_WHY
     from encconf.verbs import batch
 
     if root is not None:
         console.warn(
             f"git cannot list the files in {root}, so all files in this folder are checked",
-            "git status says why; if another user owns the folder, see git config safe.directory",
+            GIT_SAYS_WHY,
         )
     return batch.below(".")
 

@@ -28,7 +28,8 @@ def show_overview(console: Console) -> None:
 
     from encconf.audit.findings import printable
     from encconf.audit.survey import describe, survey
-    from encconf.git import repository
+    from encconf.errors import InputError
+    from encconf.git import GIT_SAYS_WHY, repository, tracked
     from encconf.git.install import is_installed
     from encconf.keys.own import Own
 
@@ -39,6 +40,8 @@ def show_overview(console: Console) -> None:
         show_usage(console, ROOT)
     found = survey(root)
     if not found.metadata:
+        if tracked(root) is None:
+            raise InputError(f"git cannot list the files in {printable(root)}", hint=GIT_SAYS_WHY)
         console.lines(f"this repository has no SOPS files yet\n{_first_step(root)} (help: encconf --help)\n")
         return
     steps = ["encconf check", "encconf access"]
