@@ -829,7 +829,7 @@ class Scanner:
             if table in self.headers:
                 raise _twice(self.text, at)
             self.dotted.append(table)
-        if table.listed or parts[-1] in self.members[table]:
+        if parts[-1] in self.members[table]:
             raise _twice(self.text, at)
         item: Place = (table, parts[-1])
         return item, _end(_BLANKS, self.text, end)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from encconf.text import words
@@ -40,3 +42,12 @@ def test_members_in_the_order_of_their_names() -> None:
     assert found == {"a": [{"e": 3, "f": 2}], "b": [{"c": None, "d": 1}]}
     assert [*found, *found["b"][0], *found["a"][0]] == ["a", "b", "c", "d", "e", "f"]
     assert words.ordered(value, nulls=False)["b"] == [{"d": 1}]
+
+
+def test_the_form_of_a_usual_date() -> None:
+    date = "2026-01-29T03:45:06Z"
+    texts = [date, "", f"{date} ", date[:-1], f"{date[:-1]}+00:00", date.lower()]
+    texts += [date[:at] + sign + date[at + 1 :] for at in range(len(date)) for sign in "0179-:TZ x\u0661"]
+    for text in texts:
+        wanted = re.fullmatch("[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z", text) is not None
+        assert words.is_usual_date(text) is wanted, text
