@@ -14,7 +14,7 @@ from encconf.engine import cipher, opening, plaintext
 from encconf.engine.cipher import split, unlock
 from encconf.engine.mac import seal_mac
 from encconf.engine.metadata import CONFLICT, with_block
-from encconf.errors import KeyAccessError, MacMismatchError, UndecidedError
+from encconf.errors import KeyAccessError, MacMismatchError, ParseError, UndecidedError
 from encconf.merge import Merged
 from encconf.record import Record
 from encconf.text.printable import listed
@@ -90,8 +90,23 @@ def open_conflict(
             hint="restore both sides with: git checkout --merge FILE",
         )
 
-    record = json.loads(zlib.decompressobj().decompress(packed, _MAX_SIZE))
-    merged = Merged(
-        plaintext.plain_text(opened), record["base"], record["theirs"], record["paths"], whole=record["whole"]
-    )
-    return Conflict(opened, merged, tuple(record["labels"]))
+    try:
+        record = json.loads(zlib.decompressobj().decompress(packed, _MAX_SIZE))
+        base, theirs = _strings([record["base"], record["theirs"]])
+        paths = _strings(record["paths"])
+        mine, old, yours = _strings(record["labels"])
+        whole = bool(record["whole"])
+    except (ValueError, KeyError, TypeError, zlib.error):  # whoever has the key may have written anything
+        raise ParseError(
+            "the file's conflict cannot be read", hint="restore both sides with: git checkout --merge FILE"
+        ) from None
+    merged = Merged(plaintext.plain_text(opened), base, theirs, paths, whole=whole)
+    return Conflict(opened, merged, (mine, old, yours))
+
+
+def _strings(values: list[object]) -> list[str]:
+    """Return a list, whose items must be strings.  Raises ValueError."""
+    found = [each for each in values if isinstance(each, str)]
+    if len(found) < len(values):
+        raise ValueError
+    return found

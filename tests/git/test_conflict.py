@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -25,7 +26,7 @@ from oracle import FIXTURES, AgeKey, Sops, SopsError
 
 from encconf import api
 from encconf.engine import sealing
-from encconf.errors import KeyAccessError, MacMismatchError, UndecidedError, UnmergedError
+from encconf.errors import KeyAccessError, MacMismatchError, ParseError, UndecidedError, UnmergedError
 from encconf.git.conflict import open_conflict
 from encconf.merge import mark, marked
 from encconf.merge import merge as merge_texts
@@ -216,6 +217,33 @@ def test_a_conflict_is_no_part_of_another_file() -> None:
     assert mixed != second
     with pytest.raises(MacMismatchError):
         open_conflict(mixed, format="yaml", credentials=MINE)
+
+
+RECORD = {"base": "a: 1\n", "theirs": "a: 2\n", "paths": ["a"], "labels": ["a", "b", "c"], "whole": False}
+WRONG = [
+    {"base": 1},
+    {"theirs": None},
+    {"paths": [1]},
+    {"paths": 1},
+    {"labels": ["a", "b"]},
+    {"labels": [1, 2, 3]},
+]
+RECORDS = ["", "[]", "{}", "1", json.dumps(RECORD)[:-1], *(json.dumps({**RECORD, **each}) for each in WRONG)]
+
+
+@pytest.mark.parametrize("record", RECORDS)
+def test_a_conflict_that_cannot_be_read(record: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever has the key can write one."""
+    texts = versions(*both_changed("yaml"), "yaml")
+    with monkeypatch.context() as patched:
+        patched.setattr(json, "dumps", lambda value: record)
+        text = merge(*texts, format="yaml", credentials=MINE).text
+    with pytest.raises(ParseError, match="the file's conflict cannot be read"):
+        open_conflict(text, format="yaml", credentials=MINE)
+    with monkeypatch.context() as patched:
+        patched.setattr(json, "dumps", lambda value, dumps=json.dumps: dumps(RECORD))
+        text = merge(*texts, format="yaml", credentials=MINE).text
+    assert open_conflict(text, format="yaml", credentials=MINE).merged.base == "a: 1\n"
 
 
 def forged(enc: str, ids: list[str]) -> str:
