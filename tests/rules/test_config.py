@@ -598,6 +598,25 @@ def test_an_error_names_the_place(text: str, words: str) -> None:
     assert error.exit_code == 1
 
 
+def test_every_threshold_of_every_number_of_groups() -> None:
+    for count, threshold in itertools.product(range(1, 5), [None, *range(-2, 6)]):
+        groups = ", ".join(["{age: [$A]}"] * count)
+        given = "" if threshold is None else f", shamir_threshold: {threshold}"
+        loaded = config.load("/repo/.sops.yaml", rules(f"- {{key_groups: [{groups}]{given}}}"))
+        several = count > 1
+        if (threshold or 0) < 0 or (several and threshold and threshold not in range(2, count + 1)):
+            said = f"shamir_threshold is {threshold}, with {count} key groups"
+            with pytest.raises(ConfigError, match=said):
+                loaded.rule(0)
+            continue
+        assert loaded.rule(0).threshold == ((threshold or None) if several else None), (count, threshold)
+        notices = [each for each in loaded.notices if "no shamir_threshold" in each]
+        assert len(notices) == (several and not threshold), (count, threshold)
+        assert not notices or f"otherwise set shamir_threshold: {count}" in notices[0]
+        loaded.rule(0)
+        assert len(loaded.notices) == len(notices)  # once
+
+
 @pytest.mark.parametrize(
     ("member", "type"),
     [

@@ -135,3 +135,70 @@ def test_members_that_mean_nothing() -> None:
 def test_a_word_for_a_message_is_printable_and_short() -> None:
     assert quoted("a\x1b[1m") == '"a?[1m"'
     assert len(quoted("x" * 1000)) < 130
+
+
+WRITTEN = {
+    "a string": "abc", "a number": "-5", "a float": "1.5", "a boolean": "true", "a date": "2020-01-02",
+    "null": "~", "a list": "[x, ~, y]", "a mapping": "{k: v, n: ~}", "items": "[{k: v}, ~, {k: w}]",
+    "words": "' x, y,,'", "large": "9223372036854775808.0", "yes": "Yes", "no": "n", "empty": "''", "numbers": "[1, 2]",
+    "inner": "[[x]]", "texts": "['a,b', c]",
+}  # fmt: skip
+"""Every kind of a member, as it is written."""
+READ: dict[str, dict[str, object]] = {
+    "string": {
+        "a string": "abc", "a number": "-5", "a float": "1.5", "a boolean": "true", "a date": "2020-01-02",
+        "null": "", "words": " x, y,,", "large": "9223372036854775808.0", "yes": "Yes", "no": "n",
+        "empty": "",
+    },
+    "integer": {"a number": -5, "null": 0},
+    "boolean": {"a boolean": True, "null": False, "yes": True, "no": False},
+    "section": {"a mapping": {"k": "v", "n": ""}, "null": {}},
+    "sections": {"items": [("m[0]", {"k": "v"}), ("m[2]", {"k": "w"})], "null": []},
+    "strings": {
+        "a list": [("m[0]", "x"), ("m[2]", "y")], "null": [], "numbers": [("m[0]", "1"), ("m[1]", "2")],
+        "texts": [("m[0]", "a,b"), ("m[1]", "c")],
+    },
+    "texts": {"a mapping": {"k": "v", "n": ""}, "null": {}},
+    "keys": {
+        "a string": [("m", "abc")], "words": [("m", "x"), ("m", "y")], "null": [], "empty": [],
+        "yes": [("m", "Yes")], "no": [("m", "n")], "texts": [("m[0]", "a"), ("m[0]", "b"), ("m[1]", "c")],
+    },
+}  # fmt: skip
+"""What each method reads of each kind, as go-yaml decodes it; whatever is not here is an error."""
+SORTS = {
+    "a string": "a string", "a number": "a number", "a float": "a number", "a boolean": "a boolean",
+    "a date": "a date", "a list": "a list", "a mapping": "a mapping", "items": "a list", "words": "a string",
+    "large": "a number", "empty": "a string", "numbers": "a list", "inner": "a list", "texts": "a list",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("method", READ)
+@pytest.mark.parametrize("place", ["", "stores"])
+def test_every_kind_of_a_member_by_every_method(method: str, place: str) -> None:
+    def plain(found: object) -> object:
+        if isinstance(found, Section):
+            return {name: found.string(name) for name in found.members}
+        return found
+
+    for kind, written in WRITTEN.items():
+        held = section(f"m: {written}\n", place)
+        read = getattr(held, method)
+        prefix = f"{place}." if place else ""
+        wanted = READ[method].get(kind)
+        if wanted is None:
+            with pytest.raises(ConfigError) as caught:
+                read("m")
+            said = caught.value.message
+            assert said.startswith(f"{prefix}m"), (kind, said)
+            inside = method in ("sections", "strings", "keys") and isinstance(held.members["m"], list)
+            if kind in SORTS and not inside:
+                large = kind == "large" and method == "integer"
+                assert said.endswith(" is too large" if large else f", not {SORTS[kind]}"), (kind, said)
+            continue
+        found = read("m")
+        if method == "sections":
+            found = [(each.place, plain(each)) for each in found]
+        if isinstance(wanted, list):
+            wanted = [(f"{prefix}{at}", value) for at, value in wanted]
+        assert plain(found) == wanted, (kind, method)
+        assert read("missing") == {} if method == "texts" else not plain(read("missing"))
