@@ -161,6 +161,7 @@ def test_a_rule_that_names_exact_files(tmp_path: Path, regex: str, narrow: bool)
     config = tmp_path / ".sops.yaml"
     config.write_text(f"creation_rules:\n  - path_regex: {json.dumps(regex)}\n    {A}")
     (use,) = rulebook.Rules(str(config)).uses
+    assert (use.used, use.covered, use.sealed) == (False, 0, 0)
     for covered, sealed, most in ((0, 0, False), (2, 1, False), (2, 2, True), (3, 2, True), (9, 4, False)):
         use.covered, use.sealed = covered, sealed
         assert use.is_narrow is (narrow or most), (covered, sealed)
@@ -185,7 +186,10 @@ def test_places_and_comments_of_a_configuration(tmp_path: Path) -> None:
     ):
         assert rules.place(place) == wanted, place
     config.write_text("creation_rules: [\n")
-    assert rulebook.Rules(str(config)).place("creation_rules[0].age") == (1, 1)
+    broken = rulebook.Rules(str(config))
+    assert broken.place("creation_rules[0].age") == (1, 1)
+    assert broken.find("/elsewhere/x") is None
+    assert [broken.relative(path) for path in ("/elsewhere/x", f"{tmp_path}/x")] == ["/elsewhere/x", "x"]
     config.write_text("x: 1\n  # encconf: ignore equal-iv, nothing-like-it\n#encconf:ignore  odd\n")
     rules = rulebook.Rules(str(config))
     wrong = rules.read_ignored()

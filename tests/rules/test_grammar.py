@@ -140,8 +140,8 @@ def test_a_word_for_a_message_is_printable_and_short() -> None:
 WRITTEN = {
     "a string": "abc", "a number": "-5", "a float": "1.5", "a boolean": "true", "a date": "2020-01-02",
     "null": "~", "a list": "[x, ~, y]", "a mapping": "{k: v, n: ~}", "items": "[{k: v}, ~, {k: w}]",
-    "words": "' x, y,,'", "large": "9223372036854775808.0", "yes": "Yes", "no": "n", "empty": "''", "numbers": "[1, 2]",
-    "inner": "[[x]]", "texts": "['a,b', c]",
+    "words": "' x, y,,'", "large": "9223372036854775808.0", "yes": "Yes", "no": "n", "empty": "''",
+    "numbers": "[1, 2]", "inner": "[[x]]", "texts": "['a,b', c]",
 }  # fmt: skip
 """Every kind of a member, as it is written."""
 READ: dict[str, dict[str, object]] = {
