@@ -214,7 +214,9 @@ def _everywhere(
             shown = [os.path.relpath(os.path.join(top, name)) for name in (entry.before, entry.path)]
             labels = (f"{then}:{entry.before}", f"{now}:{entry.path}" if now else shown[1])
             try:
-                if entry.modes[1] and not entry.blobs[1]:  # the new version is in the working tree
+                # The new version is in the working tree.  For a file that was renamed, and then changed, git
+                # prints the hash of a blob that it does not have.
+                if entry.modes[1] and (not entry.blobs[1] or (new is None and not now)):
                     new = fileio.read_bytes(shown[1])
                 if entry.status == "U":
                     if os.path.isfile(shown[1]) and _concerns(fileio.read_bytes(shown[1]), entry.path):

@@ -41,6 +41,17 @@ def test_a_rename_a_new_file_and_one_that_is_gone(project: Project) -> None:
     assert sum(line.startswith("  + recipient: alice (age1") for line in lines(done)) == 1
 
 
+def test_a_file_that_was_renamed_and_then_changed(project: Project) -> None:
+    """git knows the new content by a hash only."""
+    project.git("mv", "s.yaml", "t.yaml")
+    text = project.read("t.yaml")
+    project.write("s.yaml", text)
+    update(project, "hunter2", "hunter3")
+    project.path("s.yaml").replace(project.path("t.yaml"))
+    done = project.run("diff", code=1)
+    assert lines(done) == ["HEAD:s.yaml → t.yaml", "  > the file: renamed", "  ~ db.password: changed"]
+
+
 def test_in_a_folder_of_the_repository(project: Project) -> None:
     update(project, "hunter2", "hunter3")
     inner = project.path("inner")
