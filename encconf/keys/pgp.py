@@ -107,7 +107,11 @@ class PgpKey(MasterKey):
                 hint="import it: gpg --import FILE",
             )
         reason = {"4": "it was revoked", "5": "it has expired"}.get(invalid[0] if invalid else "")
-        return MasterKeyError(reason or f"gpg: {_last_words(result)}")
+        hint = None
+        if invalid and reason is None:
+            shown = f"gpg --list-keys {self.fingerprint.rstrip('!')}"
+            hint = f"{shown} shows whether it has expired, was revoked, or has no part for encryption: [E]"
+        return MasterKeyError(reason or f"gpg: {_last_words(result)}", hint=hint)
 
     def _not_decrypted(self, result: Result, credentials: Credentials) -> MasterKeyError:
         statuses = _statuses(result)

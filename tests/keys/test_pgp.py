@@ -192,8 +192,9 @@ def test_no_public_key(empty_home: Path) -> None:
 
 
 def test_a_key_that_cannot_encrypt(pgp_home: Path) -> None:
-    with pytest.raises(MasterKeyError, match="Unusable public key"):
+    with pytest.raises(MasterKeyError, match="Unusable public key") as caught:
         PgpKey(f"{PGP_FINGERPRINT}!").wrap(DATA_KEY, credentials(pgp_home))
+    assert f"gpg --list-keys {PGP_FINGERPRINT} shows whether" in (caught.value.hint or "")
 
 
 def test_a_revoked_key() -> None:
