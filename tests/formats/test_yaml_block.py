@@ -254,8 +254,7 @@ def test_an_alias_inside_its_own_anchor(text: str) -> None:
         yaml.scan(text)
 
 
-@pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
-@pytest.mark.parametrize("mark", ["", "\ufeff"])
+@pytest.mark.parametrize(("newline", "mark"), [("\n", ""), ("\r\n", ""), ("\r", "\ufeff")])
 @pytest.mark.parametrize("indent", range(4))
 @pytest.mark.parametrize("key", ["sops:", '"sops":  ', "'sops' : # c"])
 def test_the_text_of_a_block_at_any_place(newline: str, mark: str, indent: int, key: str) -> None:

@@ -350,15 +350,15 @@ PIECES = [
 ]  # fmt: skip
 
 
-def put_together(count: int) -> Iterator[str]:
-    for chosen in itertools.product(PIECES, repeat=count):
+def put_together(pieces: list[str], count: int) -> Iterator[str]:
+    for chosen in itertools.product(pieces, repeat=count):
         yield "".join(piece.replace("%d", str(at)) for at, piece in enumerate(chosen))
 
 
 def test_pieces_in_any_order() -> None:
     """How many of these texts are read without libyaml is known exactly, too: that no fewer are."""
     counts: Counter[tuple[bool, bool]] = Counter()
-    for text in put_together(2):
+    for text in put_together(PIECES, 2):
         for given in (text, f"k:\n{text}", f"z: 1\n{text}"):
             for comments in (False, True):
                 for end in (len(given), -1):
@@ -369,7 +369,7 @@ def test_pieces_in_any_order() -> None:
         (True, False): 743,
         (True, True): 635,
     }
-    assert sum(check(f"k:\n{text}", True) for text in put_together(3)) == 4777
+    assert sum(check(f"k:\n{text}", True) for text in put_together(PIECES[::2], 3)) == 728
 
 
 @pytest.mark.parametrize("value", [*ODD_VALUES, *VALUES])

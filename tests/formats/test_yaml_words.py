@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from contextlib import suppress
+from itertools import product
+
 import pytest
+import yaml as pyyaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from encconf import formats
 from encconf.errors import DecryptError
@@ -251,3 +258,30 @@ def test_no_word_needs_quotes(value: str) -> None:
 )
 def test_no_words(value: str) -> None:
     assert not yaml_words.is_word(value.encode())
+
+
+RUBY = r":.*|[-+0-9_.,]*,[-+0-9_.,]*"  # symbols, and numbers with commas
+CAREFUL = rf"{RUBY}|y|[0-9]:[0-9]|---|\.\.\."  # what only older readers read otherwise, and markers
+
+
+def test_every_short_word_is_a_string_to_all_readers() -> None:
+    """Plain if PyYAML and ruamel read it as a string then, with few exceptions; and else in quotes."""
+    ruamel = YAML(typ="safe")
+    careful = 0
+    for size in (1, 2, 3):
+        for word in map("".join, product("ay1-.:#e, ", repeat=size)):
+            for flow in (False, True):
+                before, after, wanted = ("k: [", "]\n", {"k": [word]}) if flow else ("k: ", "\n", {"k": word})
+                spelled = yaml_words.plain(word, flow=flow)
+                text = before + spelled + after
+                assert pyyaml.load(text, pyyaml.CSafeLoader) == ruamel.load(text) == wanted, word
+                if spelled == word or word.strip() != word:
+                    continue
+                found: list[object] = []
+                with suppress(pyyaml.YAMLError, YAMLError, ValueError):
+                    text = before + word + after
+                    found = [pyyaml.load(text, pyyaml.CSafeLoader), ruamel.load(text)]
+                if found == [wanted, wanted]:
+                    careful += 1
+                    assert re.fullmatch(CAREFUL, word) or (flow and word[0] == "-"), word
+    assert careful == 147
