@@ -184,6 +184,11 @@ def _recipient(text: str) -> Any:
         if text.startswith("ssh-"):
             return pyrage.ssh.Recipient.from_str(text)
     except (ValueError, pyrage.RecipientError) as error:
+        if text.startswith("ssh-"):
+            raise BadKeyError(
+                f"{label_of(text)} is not an age recipient: it is not a whole SSH public key",
+                hint="copy all of the line in its .pub file, such as: ssh-ed25519 AAAA…",
+            ) from None
         raise BadKeyError(
             f"{label_of(text)} is not an age recipient: {said(error)}",
             hint="copy it once more; its owner sees it with: encconf whoami",

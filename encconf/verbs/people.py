@@ -140,7 +140,7 @@ def add(options: Adding, front: Front) -> None:
     group = _number(options.group)
     rules = project.rules_for(options.for_files)
     text = project.text
-    added = [members.key_of(word) for word in options.keys]
+    added = [members.key_of(word) for word in _keys_in(options.keys)]
     for key in added:
         text = members.add(text, key, name, rules, group=group)
     beside = _named(project, text, added, name)
@@ -148,6 +148,25 @@ def add(options: Adding, front: Front) -> None:
         where = "these rules" if options.for_files else f"all rules of {project.shown}"
         front.note(f"{where} have {'this key' if len(added) == 1 else 'these keys'} already")
     _carry_out(options, project, text, beside)
+
+
+def _keys_in(words: Sequence[str]) -> list[str]:
+    """Return the keys that words name.  An SSH key without quotes is two words, or three with its comment."""
+    keys: list[str] = []
+    for word in words:
+        before = keys[-1] if keys else ""
+        if re.fullmatch(r"ssh-\S+", before) or (re.fullmatch(r"ssh-\S+ \S+", before) and not _is_key(word)):
+            keys[-1] += f" {word}"
+        else:
+            keys.append(word.strip())
+    return keys
+
+
+def _is_key(word: str) -> bool:
+    with suppress(BadKeyError):
+        members.key_of(word)
+        return True
+    return False
 
 
 def remove(options: Removing, front: Front) -> None:

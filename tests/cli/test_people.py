@@ -159,6 +159,15 @@ def test_one_of_two_keys_with_the_same_name_is_removed_by_itself(team: Project, 
     may_open(team, bob)
 
 
+def test_an_ssh_key_needs_no_quotes(team: Project, bob: AgeKey) -> None:
+    kind, blob = "ssh-ed25519", "AAAAC3NzaC1lZDI1NTE5AAAAIJt76aeIPGIf5lYxptFTdezh6ET9bxiFd0OHCEr634i4"
+    team.run("keys", "add", "--name", "carol", "-y", kind, blob, "carol@laptop", bob.recipient)
+    assert f"      - {kind} {blob} carol@laptop # carol\n" in team.read(".sops.yaml")
+    assert f"      - {bob.recipient} # carol\n" in team.read(".sops.yaml")
+    done = team.run("keys", "add", "--name", "dan", "-y", kind, code=1)
+    assert "it is not a whole SSH public key" in done.err
+
+
 def test_whoami(team: Project, bob: AgeKey) -> None:
     done = team.run("whoami")
     assert done.out == f"{team.key.recipient}\n"
