@@ -354,8 +354,8 @@ def warn_if_exposed(front: Front, paths: Sequence[str]) -> None:
         ("untracked", "that git does not ignore", ""),
         (
             "tracked",
-            "that git tracks, so anyone with the repository has it",
-            "; then change the secrets, since earlier versions stay in the history",
+            "that git tracks, so the next commit has it, if no earlier one has",
+            "; if it was committed, change the secrets, since earlier versions stay in the history",
         ),
     ):
         names = [path for path in paths if states[path] == state]

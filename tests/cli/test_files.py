@@ -30,6 +30,7 @@ class TestGit:
         project.git("add", "secrets.yaml")
         done = project.run("encrypt", "secrets.yaml")
         assert "plaintext that git tracks" in done.err
+        assert "if it was committed, change the secrets" in done.err
         hint = done.err.partition("hint: ")[2].partition(";")[0]
         os.system(f"cd {project.folder} && ({hint}) >/dev/null")
         assert "warning" not in project.run("encrypt", "secrets.yaml").err
