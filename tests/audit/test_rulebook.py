@@ -292,3 +292,13 @@ def test_without_a_usable_configuration(tmp_path: Path) -> None:
     assert (rules.relative(outside), rules.find(outside)) == (outside, None)
     inside = str(tmp_path / "d" / "a.yaml")
     assert (rules.relative(inside), rules.find(inside)) == ("d/a.yaml", None)
+
+
+@pytest.mark.services  # as root: gives a file to another user
+def test_elsewhere_the_rules_of_the_current_folder_apply_whoever_has_written_them(repo: Repo) -> None:
+    """A report encrypts nothing."""
+    repo.config(f"  - {A}")
+    os.chown(repo.folder / ".sops.yaml", 65534, -1)
+    found = rulebook.Rulebook(None, str(repo.folder)).of("/nowhere/else")
+    assert found is not None
+    assert found.path == str(repo.folder / ".sops.yaml")

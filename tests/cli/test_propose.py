@@ -121,6 +121,11 @@ class TestPropose:
         for value in ("false", "0", '{"a": [null, {"b": 1}]}'):
             propose(shop, "new", value, "--json")
 
+    def test_a_new_file_has_no_value_yet(self, shop: Project) -> None:
+        done = shop.run("propose", "deploy/new.enc.yaml", "a", input="sk-live-1234", environ=KEYLESS)
+        assert "deploy/new.enc.yaml does not exist yet; accepting the proposal creates it" in done.err
+        assert "has a value already" not in done.err
+
     def test_the_selection_of_an_existing_file_counts(self, shop: Project) -> None:
         """The rule would encrypt the value, the file would not; and the other way round."""
         shop.write(FILE, sealed(shop, PLAIN, Selection("encrypted_regex", "^password$"), "yaml"))

@@ -13,6 +13,7 @@ from formats.edited import YAML
 from oracle import AgeKey, Sops
 
 from encconf import api
+from encconf.audit.names import Names
 from encconf.engine import sealing
 from encconf.engine.admission import Admission
 from encconf.errors import (
@@ -349,6 +350,31 @@ class TestWords:
             groups = [*rekey.threshold_lines(*plan.thresholds), *groups]
             assert rekey.plan_lines(plan, rotate=rotate) == [*groups, *said]
             assert plan.renews(rotate=rotate) is (renewed in "".join(said))
+
+    def test_keys_have_their_names(self) -> None:
+        names = Names()
+        names.add_text(f"creation_rules:\n  - age:\n      - {NAMES['a']} # alice\n")
+        names.add_old(".sops.yaml", f"creation_rules:\n  - age:\n      - {NAMES['b']} # bob\n")
+        assert rekey.plan_lines(self.plan("ab", "a b c"), rotate=False, names=names)[1:-1] == [
+            "Group 1",
+            f"    {NAMES['a']} (alice)",
+            f"--- {NAMES['b']} (bob, former)",
+            "Group 2",
+            f"+++ {NAMES['b']} (bob, former)",
+            "Group 3",
+            f"+++ {NAMES['c']}",
+        ]
+        gone = tuple(master_key("age", NAMES[each]) for each in "ab")
+        for leavers, said in (
+            (gone[:1], f"because alice ({NAMES['a']}) knows the old one and was removed before"),
+            (
+                gone,
+                "because these know the old one and were removed before: "
+                f"alice ({NAMES['a']}), bob (former, {NAMES['b']})",
+            ),
+        ):
+            (line,) = rekey.plan_lines(self.plan("a", "a").replace(leavers=leavers), rotate=True, names=names)
+            assert line == f"every value is re-encrypted with a new data key, {said}"
 
     @pytest.mark.parametrize("count", [1, 10, 11, 30])
     def test_many_files(self, count: int) -> None:
