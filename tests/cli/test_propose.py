@@ -209,6 +209,13 @@ class TestAccept:
         assert f"removed {name}\n" in shop.run("accept", "-y", FILE).err
         assert proposals(shop) == []
 
+    def test_a_proposal_is_accepted_by_the_name_of_its_file(self, shop: Project) -> None:
+        name = propose(shop, "a", "sk-live-1234")
+        done = shop.run("accept", "-y", name, code=1)
+        assert f"{name}: this is a proposal" in done.err
+        assert f"hint: encconf accept {FILE}\n" in done.err
+        assert (proposals(shop), plain(shop)) == ([name], PLAIN)
+
     def test_the_values_of_the_first_document_count(self, shop: Project) -> None:
         shop.write(FILE, sealed(shop, "a: 1\n---\nb: 2\n", DEFAULT, "yaml"))
         for path in ("a", "b"):
