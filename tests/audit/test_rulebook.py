@@ -144,6 +144,19 @@ def test_what_one_configuration_says_of_names_and_keys(tmp_path: Path) -> None:
             assert named.meant == ("error" if named.proposes_for or number == 0 else "")
 
 
+@pytest.mark.parametrize("rest", [True, False])
+def test_what_a_name_means_with_a_rule_for_it_for_all_and_without_one(tmp_path: Path, rest: bool) -> None:
+    exact = f"  - path_regex: ^x\\.\n    {A}"
+    (tmp_path / ".sops.yaml").write_text(f"creation_rules:\n{exact}{f'  - {A}' if rest else ''}")
+    wanted = {
+        "a.yaml": "", "a.enc.yaml": "error", "x.yaml": "error", "x.enc.yaml": "error", "x.bin": "error",
+        "a.enc.bin": "", "secrets.yaml": "warning" if rest else "", "secrets.bin": "",
+        "secrets.enc.yaml": "error", "a.yaml.proposal-01234567.json": "error",
+    }  # fmt: skip
+    (found,) = rulebook.by_folder(wanted, str(tmp_path), rulebook.Rulebook(None, str(tmp_path)))
+    assert {base: rulebook.Named(found, base).meant for base in wanted} == wanted
+
+
 @pytest.mark.parametrize(
     ("regex", "narrow"),
     [

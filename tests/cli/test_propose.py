@@ -209,6 +209,13 @@ class TestAccept:
         assert f"removed {name}\n" in shop.run("accept", "-y", FILE).err
         assert proposals(shop) == []
 
+    def test_one_that_cannot_be_read_is_not_in_the_way_of_others(self, shop: Project) -> None:
+        propose(shop, "a", "sk-live-1234")
+        shop.write(f"{FILE}.proposal-01234567.json", "{}")
+        done = shop.run("accept", "-y", FILE, code=2)
+        assert "1 proposal of 2 cannot be accepted" in done.err
+        assert plain(shop) == PLAIN + "a: sk-live-1234\n"
+
     def test_a_proposal_is_accepted_by_the_name_of_its_file(self, shop: Project) -> None:
         name = propose(shop, "a", "sk-live-1234")
         done = shop.run("accept", "-y", name, code=1)

@@ -13,7 +13,7 @@ from typing import Any, TypedDict
 
 import pytest
 from engine import credentials, rule
-from oracle import AgeKey
+from oracle import AgeKey, Sops
 
 import encconf
 from encconf import api
@@ -130,6 +130,15 @@ def test_documents_without_values_do_not_count(age_key: AgeKey) -> None:
         ours = api.encrypt(text, rule(age_key), credentials=who)
         with pytest.raises(InputError, match="the file has 2 documents, not one"):
             encconf.loads(ours, credentials=who)
+
+
+def test_comments_in_lists_of_sops_are_no_values(age_key: AgeKey, sops: Sops) -> None:
+    text = "l:\n    # one\n    - a\n    # two\n    - b: 1\n# three\nm: c\n"
+    theirs = sops.encrypt(text, "yaml", age=age_key.recipient)
+    assert theirs.count("type:comment") == 3
+    for mask in (False, True):
+        found = encconf.loads(theirs, credentials=credentials(age_key), mask=mask)
+        assert found == {"l": ["a", {"b": 1}], "m": "c"}
 
 
 def test_floats_that_older_releases_of_sops_made_of_integers(age_key: AgeKey) -> None:
