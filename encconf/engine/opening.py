@@ -22,7 +22,7 @@ from encconf.errors import (
 from encconf.formats import goyaml
 from encconf.identities.credentials import Credentials
 from encconf.record import Record
-from encconf.text.document import ENC_BYTES, Scope, UnsealedComment, Value, position
+from encconf.text.document import ENC_BYTES, Leaf, Scope, UnsealedComment, Value, position
 from encconf.text.path import spell
 
 TYPE_CHECKING = False
@@ -141,18 +141,55 @@ def open_encrypted(
     opened = Opened(document, metadata, chosen, data_key, values)
     if not ignore_mac:
         try:
-            opened.check_mac()
+            strict = opened.check_mac()
         except MacMismatchError:
             if metadata.unmerged is not None:
                 hint = "resolve it with: encconf edit FILE"
                 raise UnmergedError(metadata.unmerged, hint=hint) from None
             opened = _as_spelled_by_sops(opened)
             try:
-                opened.check_mac()
+                strict = opened.check_mac()
             except MacMismatchError:
                 opened = _as_older_sops(opened)
-                opened.check_mac()
+                strict = opened.check_mac()
+        if not strict:
+            _refuse_hidden(opened)
     return without_nulls(opened)
+
+
+def _refuse_hidden(opened: Opened) -> None:
+    """Raise MacMismatchError for a key that occurs twice, if only the first one is or contains a ciphertext.
+
+    The last one counts.  sops's MAC covers neither empty values nor the keys of plaintext ones, so anyone
+    could replace a secret by an empty value, or by another one of the file.
+    """
+    document, read = opened.document, opened.document.format.name_read
+    if not (document.format.repeats or document.parts[1:]):
+        return
+    secret: set[tuple[int, str | int | None]] = set()  # the keys so far, with their mapping
+    values = iter(opened.values)
+    for item in document.items:
+        if type(item) is Leaf:
+            around: Scope | None = item.scope
+            sealed = next(values).sealed is not None
+        else:
+            assert type(item) is Scope
+            around, sealed = item.parent if item.again is None else None, False
+        step = item.step
+        while around is not None:
+            name = id(around.again or around), read(step) if type(step) is str else step
+            if name in secret:
+                if sealed:
+                    break
+                raise MacMismatchError(
+                    f"{spell(item.path)} occurs twice, and only the first one is encrypted",
+                    hint="remove the other one: sops's MAC covers neither keys nor empty values, so "
+                    "anyone can have added it",
+                )
+            if not sealed:
+                break
+            secret.add(name)
+            step, around = around.step, around.parent
 
 
 def without_nulls(opened: Opened) -> Opened:

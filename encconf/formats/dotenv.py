@@ -62,6 +62,7 @@ class Dotenv(Format):
     """See the module's docstring."""
 
     name = "dotenv"
+    repeats = True
     flat = True
     environment = True
     example = """\
@@ -109,6 +110,9 @@ DATABASE_PASSWORD=change me
                 value = type(value)(meant)  # a masked value keeps its class
             tree[_read_name(name)] = value
         return [tree]
+
+    def name_read(self, name: str) -> str:
+        return _read_name(name).strip("'")  # python-dotenv reads a name in quotes
 
     def located(self, document: Document, path: Path) -> list[Path]:
         """Return the paths of all lines that readers read under a name: ``export A`` and ``A `` for ``A``."""

@@ -66,6 +66,7 @@ class Ini(Format):
     """See the module's docstring."""
 
     name = "ini"
+    repeats = True
     flat = True
     example = """\
 [database]

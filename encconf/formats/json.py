@@ -65,6 +65,7 @@ class Json(Format):
     """See the module's docstring."""
 
     name = "json"
+    repeats = True
     holds_json = True
     indent = -1
     empty = "{}\n"

@@ -456,6 +456,9 @@ class Format:
     environment = False
     """Whether its values are environment variables."""
 
+    repeats = False
+    """Whether an encrypted text of sops may have a key twice in its first document."""
+
     objects = False
     """Whether Kubernetes and other tools keep their objects in it."""
 
@@ -625,6 +628,10 @@ class Format:
     def loaded(self, document: Document, values: Sequence[object]) -> list[dict[str, object]]:
         """Return the trees of a document with a value for each leaf, as readers of the format see them."""
         return filled(document.items, values)[0]
+
+    def name_read(self, name: str) -> str:
+        """Return the name that readers of the format take from a key."""
+        return name
 
     def located(self, document: Document, path: Path) -> list[Path]:
         """Return the paths of the values that readers see at a path.  The last one counts."""
