@@ -158,10 +158,10 @@ def open_encrypted(
 
 
 def _refuse_hidden(opened: Opened) -> None:
-    """Raise MacMismatchError for a key that occurs twice, if only the first one is or contains a ciphertext.
+    """Raise MacMismatchError for a key that occurs twice, if the last one is no ciphertext, but hides some.
 
-    The last one counts.  sops's MAC covers neither empty values nor the keys of plaintext ones, so anyone
-    could replace a secret by an empty value, or by another one of the file.
+    The last one counts.  sops's MAC covers neither empty values nor the keys of plaintext ones, nor where a
+    mapping ends, so anyone could replace a secret by an empty value, or by another value of the file.
     """
     document, read = opened.document, opened.document.format.name_read
     if not (document.format.repeats or document.parts[1:]):
@@ -182,8 +182,8 @@ def _refuse_hidden(opened: Opened) -> None:
                 if sealed:
                     break
                 raise MacMismatchError(
-                    f"{spell(item.path)} occurs twice, and only the first one is encrypted",
-                    hint="remove the other one: sops's MAC covers neither keys nor empty values, so "
+                    f"{spell(item.path)} occurs twice, and the last one hides what the first one encrypts",
+                    hint="remove the last one: sops's MAC covers neither keys nor empty values, so "
                     "anyone can have added it",
                 )
             if not sealed:
@@ -305,19 +305,30 @@ def refuse_unloadable(opened: Opened) -> None:
     refuse_ciphertexts(opened)
 
 
-def refuse_unprotected(opened: Opened, variables: Iterable[tuple[str, Value]]) -> None:
-    """Raise EmitError for a plaintext value that no MAC covers, if its variable makes programs run code."""
+def refuse_unprotected(
+    opened: Opened, variables: Iterable[tuple[str, Value]], *, expands: bool = False
+) -> None:
+    """Raise EmitError for a plaintext value that no MAC covers, if it could make programs run code.
+
+    Its variable may decide that.  If variables are expanded, it could also send others elsewhere.
+    """
     if not opened.metadata.selection.mac_only_encrypted:
         return
     from encconf.io.programs import runs_code
 
     for name, value in variables:
-        if value.sealed is None and runs_code(name):
-            raise EmitError(
-                f"{name} decides which code programs run, and the file's MAC does not cover its plaintext "
-                "value, so anyone can have written it",
-                hint="encrypt this value, or encrypt the file without mac_only_encrypted",
-            )
+        if value.sealed is not None:
+            continue
+        if runs_code(name):
+            what = f"{name} decides which code programs run"
+        elif expands and b"${" in (value.data or b""):
+            what = f"{name} uses the value of another variable"
+        else:
+            continue
+        raise EmitError(
+            f"{what}, and the file's MAC does not cover its plaintext value, so anyone can have written it",
+            hint="encrypt this value, or encrypt the file without mac_only_encrypted",
+        )
 
 
 def refuse_ciphertexts(opened: Opened) -> None:

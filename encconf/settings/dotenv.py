@@ -190,9 +190,9 @@ def _values(
         with about(name, frames=False):
             data = fileio.read_bytes(name)
             text = data.decode(encoding or "utf-8", "surrogateescape") if encoding else as_text(data)
-            found = _parsed(text, name, credentials)
+            found = _parsed(text, name, credentials, interpolate)
     elif stream is not None:
-        found = _parsed(stream.read(), "", credentials)
+        found = _parsed(stream.read(), "", credentials, interpolate)
     else:
         if verbose:
             logger.info("encconf could not find configuration file %s.", path or ".env")
@@ -201,7 +201,9 @@ def _values(
 
 
 @bounded
-def _parsed(text: str, name: str, credentials: Credentials | None) -> list[tuple[str, str | None]]:
+def _parsed(
+    text: str, name: str, credentials: Credentials | None, interpolate: bool
+) -> list[tuple[str, str | None]]:
     """Return the names and values of a text, in order.  A name may be there several times."""
     if formats.find(text, name) is None:
         if name:
@@ -222,7 +224,7 @@ def _parsed(text: str, name: str, credentials: Credentials | None) -> list[tuple
             return _lines(plain)
         return _texts(Naming().values(trees_of(inner.scan(plain))))
     if not formats.get(format).environment:
-        return _named(opened)
+        return _named(opened, interpolate)
     leaves = zip(opened.document.leaves, opened.values, strict=True)
     refuse_unprotected(
         opened,
@@ -231,6 +233,7 @@ def _parsed(text: str, name: str, credentials: Credentials | None) -> list[tuple
             for leaf, value in leaves
             for name, _ in _lines(f"{leaf.step}={(value.data or b'').decode(errors='replace')}")
         ),
+        expands=interpolate,
     )
     # No MAC covers comments, and one could close the quotes of a value above it.
     without = [(comment.start, comment.end, "") for comment in opened.document.comments]
@@ -245,9 +248,9 @@ def _lines(text: str) -> list[tuple[str, str | None]]:
     ]
 
 
-def _named(opened: Opened) -> list[tuple[str, str | None]]:
+def _named(opened: Opened, interpolate: bool) -> list[tuple[str, str | None]]:
     found = Naming().values(opened.trees())
-    refuse_unprotected(opened, ((name, value) for name, (_, value) in found.items()))
+    refuse_unprotected(opened, ((name, value) for name, (_, value) in found.items()), expands=interpolate)
     return _texts(found)
 
 

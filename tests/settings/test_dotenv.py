@@ -377,3 +377,7 @@ def test_a_plaintext_value_without_a_mac_does_not_choose_code(key: TestKey, name
     Path(name).write_text(line + text)
     with pytest.raises(EmitError, match="PATH decides which code"):
         encconf.load_dotenv(name, override=True)
+    Path(name).write_text(line.replace("PATH", "URL").replace("path", "url").replace("evil", "'${A}'") + text)
+    assert encconf.dotenv_values(name, interpolate=False)["URL"] == "${A}"
+    with pytest.raises(EmitError, match="URL uses the value of another"):
+        encconf.dotenv_values(name)

@@ -17,7 +17,7 @@ from encconf.engine import changes
     "text",
     [
         "a: 1\n---\nb: 1\nb: 2\n",
-        "a: 1\n---\nb:\n  x: 1\nb:\n  z: 2\nl: [{c: 1, c: 2}]\n? d\n: 1\nd: 2\n",
+        "a: 1\n---\nb:\n  x: 1\nb: 3\nl: [{c: 1, c: 2}]\n? d\n: 1\nd: 2\n",
         "a: b\n---\n",
         "a: b\n---\n# c\n",
         "a: b\n---\n---\nc: d\n",
@@ -33,11 +33,11 @@ def test_later_documents(text: str, sops: Sops, age_key: AgeKey) -> None:
 
 def test_the_last_value_of_a_key_counts(sops: Sops, age_key: AgeKey) -> None:
     who = credentials(age_key)
-    members = "b: 1\nb: {c: 2}\nd: {e: 3}\nd: 4\n"
+    members = "b: 1\nb: 2\nd: {e: 3}\nd: 4\n"
     encrypted = sops.encrypt(f"a: 1\n---\n{members}", "yaml", age=age_key.recipient)
-    assert api.loads_all(encrypted, credentials=who) == [{"a": 1}, {"b": {"c": 2}, "d": 4}]
-    encrypted = sops.encrypt('{"b": 1, "b": {"c": 2}, "d": {"e": 3}, "d": 4}', "json", age=age_key.recipient)
-    assert api.loads(encrypted, format="json", credentials=who) == {"b": {"c": 2}, "d": 4}
+    assert api.loads_all(encrypted, credentials=who) == [{"a": 1}, {"b": 2, "d": 4}]
+    encrypted = sops.encrypt('{"b": 1, "b": 2, "d": {"e": 3}, "d": 4}', "json", age=age_key.recipient)
+    assert api.loads(encrypted, format="json", credentials=who) == {"b": 2, "d": 4}
 
 
 @pytest.mark.parametrize(
