@@ -160,6 +160,48 @@ class TestOverwriting:
         assert stat.S_IMODE(saved.stat().st_mode) == 0o600
         assert replace.sweep(str(tmp_path)) == []
 
+    @pytest.mark.parametrize("variable", ["TMPDIR", "TEMP"])
+    def test_a_copy_is_kept_elsewhere_if_the_folder_takes_none(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str
+    ) -> None:
+        for name in ("in", "out"):
+            (tmp_path / name).mkdir()
+        for name in ("TMPDIR", "TEMP"):
+            monkeypatch.setenv(name, str(tmp_path / "out") if name == variable else "relative")
+        path = self.linked(tmp_path / "in")
+        real = os.open
+
+        def no_copy(name: str, *args: object, **options: object) -> int:
+            if os.path.dirname(name) == str(tmp_path / "in") and replace.is_saved(os.path.basename(name)):
+                raise PermissionError(errno.EACCES, "Permission denied")
+            return real(name, *args, **options)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(os, "open", no_copy)
+        self.refuse(monkeypatch, "ftruncate", errno.EIO)
+        with pytest.raises(OutputError, match="damaged") as caught:
+            fileio.write_atomic(str(path), "new")
+        (saved,) = (tmp_path / "out").iterdir()
+        assert caught.value.hint == f"the content that it had before is in {saved}"
+        assert saved.read_text() == "old"
+
+    def test_without_any_copy_the_old_content_is_said_to_be_lost(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path = self.linked(tmp_path)
+        monkeypatch.setattr(replace, "random_name", lambda prefix: "copy")
+        self.refuse(monkeypatch, "ftruncate", errno.EIO)
+        real = os.open
+
+        def no_copy(name: str, *args: object, **options: object) -> int:
+            if os.path.basename(name) == "copy":
+                raise PermissionError(errno.EACCES, "Permission denied")
+            return real(name, *args, **options)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(os, "open", no_copy)
+        with pytest.raises(OutputError, match="damaged") as caught:
+            fileio.write_atomic(str(path), "new")
+        assert caught.value.hint == "the content that it had before is lost"
+
     def test_a_copy_that_another_program_has_removed(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
