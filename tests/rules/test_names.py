@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 
-from encconf.rules.config import Rule, encrypted_name, plain_name, proposal_name, proposed_file
+from encconf.errors import InputError, MissingFileError, NotEncryptedError
+from encconf.rules.config import Rule, encrypted_name, meant_by, plain_name, proposal_name, proposed_file
 
 
 @pytest.mark.parametrize(
@@ -41,3 +43,28 @@ def test_what_is_the_name_of_a_proposal() -> None:
 
 def test_a_rule_that_you_make_says_what_to_encrypt() -> None:
     assert Rule([[]]).selects
+
+
+def test_which_file_is_meant(tmp_path: Path) -> None:
+    """A similar name of a file that is missing, and the encrypted file of one that is not encrypted."""
+    for name in ("secrets.yaml", "secrets.enc.yaml", "plain.yaml"):
+        (tmp_path / name).touch()
+    (tmp_path / "folder.enc.yaml").mkdir()
+    (tmp_path / "link.yaml").symlink_to("nowhere")
+    missing, not_encrypted, other = MissingFileError("x"), NotEncryptedError(), InputError("x")
+    meant = f"did you mean {tmp_path}/secrets.enc.yaml?"
+    for error, name, hint in (
+        (missing, "secrets.enc.yml", meant),
+        (missing, "secrte.enc.yaml", meant),
+        (missing, "nothing-like-it.json", ""),
+        (missing, "link.yaml", ""),
+        (MissingFileError("x", hint="known"), "secrets.enc.yml", ""),
+        (not_encrypted, "secrets.yaml", meant),
+        (not_encrypted, "secrets.enc.yaml", ""),
+        (not_encrypted, "plain.yaml", ""),
+        (not_encrypted, "folder.yaml", ""),
+        (other, "secrets.yaml", ""),
+        (other, "secrets.enc.yml", ""),
+    ):
+        assert meant_by(error, str(tmp_path / name)) == hint, (error, name)
+    assert meant_by(missing, f"{tmp_path}/none/x.yaml") == f"the folder {tmp_path}/none does not exist"
