@@ -407,8 +407,8 @@ def lines_of(text: str) -> list[str]:
 def test_each_value_is_replaced_and_the_rest_stays(text: str) -> None:
     tree = values_in(text)
     document = format.scan(text)
-    for leaf in document.leaves:
-        for value in VALUES:
+    for at_leaf, leaf in enumerate(document.leaves):
+        for value in VALUES[at_leaf % 3 :: 3]:
             after = changes.put(text, leaf.path, value, format="toml")
             wanted = copy.deepcopy(tree)
             at(wanted, leaf.path[:-1])[leaf.path[-1]] = value
