@@ -13,6 +13,7 @@ from oracle import AgeKey, Sops
 
 from encconf import formats
 from encconf.errors import EmitError, EncconfError, LimitError
+from encconf.formats.emit import trees_of
 from encconf.text import document as model
 from encconf.text.document import Document, splice
 
@@ -256,3 +257,12 @@ def test_three_quotes_at_the_end_of_a_text_from_sops() -> None:
     for line, value in (('k = """x"""', b"x"), ('k = """', b'"""'), ('k = """"""', b"")):
         (leaf,) = format.scan(f"[sops]\nx = 1\n[s]\n{line}").leaves
         assert leaf.data == value
+
+
+def test_values_are_written_as_sops_writes_them(sops: Sops, age_key: AgeKey) -> None:
+    bodies = [*BODIES, "two\nlines", "a\n;b", "`;`", "`\n`", "\u2028x", "x\u3000", " #", "\tx", "=", "a:b"]
+    section = {f"{name}{at}": body for at, body in enumerate(bodies) for name in ("k", "k=", "k`", 'k"')}
+    text = json.dumps({"s": section, "t": {"long key": "x", "k": ""}})
+    sealed = sops.encrypt(text, "json", age=age_key.recipient)
+    wanted = sops.with_environ(age_key.environ()).decrypt(sealed, "json", "--output-type", "ini")
+    assert format.render(trees_of(formats.get("json").scan(text)), None) == wanted

@@ -25,6 +25,12 @@ from encconf.text.document import Leaf, Scope
         ('"a" b', None),
         ('"a"#b', None),
         ("x", None),
+        ('""x"', None),
+        ("''x'", None),
+        ("'''x'", (5, b"'x")),
+        ("''''", (4, b"'")),
+        ('"\\""', (4, b'"')),
+        ('"', None),
     ],
 )
 def test_quoted(rest: str, found: tuple[int, bytes] | None) -> None:
@@ -42,6 +48,9 @@ def test_quoted(rest: str, found: tuple[int, bytes] | None) -> None:
         (">-\n  a\n\n\n  b", b"a\n\nb"),
         (">+\n  a\n", b"a\n\n"),
         (">\n  a\n   b", None),
+        ("|-  \n  a\n\n", b"a"),
+        (">+ \n  a\n", b"a\n\n"),
+        (">  \n  a\n\n  b", b"a\nb\n"),
     ],
 )
 def test_block_scalar(rest: str, data: bytes | None) -> None:
