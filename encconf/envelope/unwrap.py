@@ -176,7 +176,8 @@ class Group:
             else:
                 part = key.unwrap(wrapped.enc, credentials)
         except MasterKeyError as error:
-            self._unreached = self._unreached + 1 if error.reason in ("unreachable", "slow") else 0
+            if is_remote(key, credentials):  # an identity may be on a server that cannot be reached, too
+                self._unreached = self._unreached + 1 if is_temporary(error) else 0
             raise
         if len(part) != self._size:
             what = f"a data key of {self._size} bytes"

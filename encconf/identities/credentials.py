@@ -21,6 +21,7 @@ from encconf.errors import (
     MissingFileError,
     SourceError,
     UsageError,
+    is_temporary,
 )
 from encconf.io.descriptors import is_terminal
 from encconf.io.threads import Lock
@@ -365,15 +366,17 @@ class AgeSource:
     place.  ``how`` is "text", "file", "command" or "source".  ``where`` is the value of the variable (the
     identities, a path or a command line, so it may be secret), the path, or the address of a source.  After
     `read`, ``found`` says why the place cannot be used ("unset", "not there", …) or is "".  ``hint`` is what
-    to do about it, and ``broken`` is whether the user should fix it.  ``parsed`` has the identities, by
-    recipient for a command and by "" otherwise; a reader uses it while it holds ``lock``.  ``reused`` says
-    that identities that a command printed for one recipient were tried for another.
+    to do about it, ``temporary`` whether another try may succeed, and ``broken`` whether the user should fix
+    it.  ``parsed`` has the identities, by recipient for a command and by "" otherwise; a reader uses it while
+    it holds ``lock``.  ``reused`` says that identities that a command printed for one recipient were tried
+    for another.
     """
 
     found = ""
     reused = False
     hint: str | None = None
     broken = False
+    temporary = False
 
     def __init__(self, variable: str | None, how: str, where: str | None, *, ssh: bool = False) -> None:
         self.variable = variable
@@ -406,7 +409,7 @@ class AgeSource:
         The home folder, environment and time limit are those of ``credentials``.  A command is run without a
         shell and gets ``recipient`` as SOPS_AGE_RECIPIENT.  Its stderr is shown.
         """
-        self.found, self.hint, self.broken = "", None, False
+        self.found, self.hint, self.broken, self.temporary = "", None, False, False
         if not self.where:
             self.found = "unset" if self.where is None else "empty"
             return None
@@ -437,6 +440,7 @@ class AgeSource:
             self.fail(error.message)
         except SourceError as error:
             self.fail(error.message)
+            self.temporary = is_temporary(error)
             if self.how == "source":
                 self.hint = error.hint
                 if self.variable is None and error.reason == "missing":

@@ -754,7 +754,9 @@ class Search:
             unfit = ", ".join(f"{self._named(source)} ({source.found})" for source in broken)
             hint = next((source.hint for source in broken if source.hint), None)
             hint = hint or f"correct {' and '.join(map(self._named, broken))}"
-            return MasterKeyError(f"{NO_IDENTITY}; not usable: {unfit}\nlooked in: {places}", hint=hint)
+            why = "unreachable" if all(source.temporary for source in broken) else None
+            said = f"{NO_IDENTITY}; not usable: {unfit}\nlooked in: {places}"
+            return MasterKeyError(said, hint=hint, reason=why)
         return NotMyKeyError(f"{NO_IDENTITY}\nlooked in: {places}")
 
     def _place(self, source: AgeSource) -> str:

@@ -77,7 +77,7 @@ def ask(
             denied = error.reason == "denied" or "missing client token" in error.message
             if not who.token and denied:
                 raise NotMyKeyError(
-                    f"no Vault token, which {server} requires\nlooked in: {who.places}"
+                    f"no Vault token, which {server} requires\nlooked in: {who.places}", hint=_LOG_IN
                 ) from None
             if needs and denied and _is_refused(server, credentials, who, namespace):
                 raise MasterKeyError(
@@ -193,6 +193,9 @@ def _answer(
     raise error
 
 
+_LOG_IN = "log in (vault login), or set VAULT_TOKEN"
+
+
 def odd_answer(server: str) -> MasterKeyError:
     hint = "check the address, and whether a proxy or a login page answers in its place"
     return MasterKeyError(f"{server} did not answer like a Vault server", hint=hint)
@@ -231,7 +234,7 @@ def _permit(server: str, environ: Mapping[str, str], no_token: str) -> None:
     if server == chosen and environ.get(ALLOW_LIST, "").strip() != "none":
         return
     if no_token:
-        raise NotMyKeyError(f"no Vault token\nlooked in: {no_token}")
+        raise NotMyKeyError(f"no Vault token\nlooked in: {no_token}", hint=_LOG_IN)
     now = chosen or ("not a plain address" if address else "unset")
     raise MasterKeyError(
         f"encconf sends a Vault token only to VAULT_ADDR ({now}) and the servers in {ALLOW_LIST}, not to "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import shlex
+import socket
 import stat
 import subprocess
 import sys
@@ -574,6 +575,18 @@ def test_keys_and_passphrases_from_a_vault(me: Owner, locked_pgp: tuple[Path, st
         environ = {**named, "VAULT_TOKEN": token, "GNUPGHOME": str(home)}
         made = Credentials.from_env(clean_environ(environ))
         assert key.unwrap(key.wrap(bytes(32), made), made) == bytes(32)
+
+
+def test_a_key_on_a_server_that_is_away_may_work_later(sealed: Project) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # and does not listen
+        address = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        environ = {"VAULT_ADDR": address, "VAULT_TOKEN": "t", "SOPS_AGE_KEY": ""}
+        environ["ENCCONF_IDENTITY"] = "vault:secret/me#key"
+        done = sealed.run("get", "secrets.enc.yaml", "db.port", environ=environ, code=75)
+        assert "cannot be reached" in done.err.splitlines()[0]
+        environ["ENCCONF_IDENTITY"] += " file:/nowhere/at/all"
+        sealed.run("get", "secrets.enc.yaml", "db.port", environ=environ, code=128)
 
 
 def test_a_program_that_gets_values_does_not_get_the_keys(fresh: Project) -> None:

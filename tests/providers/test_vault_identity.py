@@ -69,6 +69,7 @@ def test_without_a_token_it_is_not_mine(tmp_path: Path) -> None:
         error = failure(VaultKey(server.address, "transit", "k"), "vault:v1:x", server.credentials(token=""))
         assert isinstance(error, NotMyKeyError)
         assert error.message.split("\n")[0] == f"no Vault token, which {server.address} requires"
+        assert "vault login" in (error.hint or "")
     with Script((400, '{"errors": ["missing client token"]}')) as server:  # as HashiCorp's says it
         error = failure(VaultKey(server.address, "transit", "k"), "vault:v1:x", server.credentials(token=""))
         assert isinstance(error, NotMyKeyError)
