@@ -425,6 +425,54 @@ class TestNames:
         with pytest.raises(OutputError, match="no such folder"):
             fileio.resolve(f"{tmp_path}/y.yaml/")
 
+    @pytest.mark.posix
+    def test_what_a_name_leads_to(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The judge is `pathlib`; what leads nowhere is refused, unless it is just a new name."""
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "a/b").mkdir(parents=True)
+        (tmp_path / "a/file").touch()
+        links = {"l1": "a/file", "a/l2": "../l1", "l3": "a/l2", "dir": "a/b", "gone": "a/none", "l4": "gone",
+                 "loop": "loop", "a/up": "..", "out": "none/x"}  # fmt: skip
+        for name, target in links.items():
+            (tmp_path / name).symlink_to(target)
+        found = ("a/file", "l1", "l3", "a/l2", "dir", "a/up/l3", "a/b/../file")
+        for name in (*found, "new", "dir/new", "none/x"):
+            assert fileio.resolve(name) == str((tmp_path / name).resolve()), name
+        for name in ("gone", "l4", "a/up/gone", "out"):
+            with pytest.raises(MissingFileError, match="a link to a file that does not exist"):
+                fileio.resolve(name)
+        for name in ("a/file/", "l1/", "a/file/."):
+            with pytest.raises(InputError, match="its name ends with /"):
+                fileio.resolve(name)
+        for name in ("new/", "new/.", "none/x/"):
+            with pytest.raises(OutputError, match="no such folder"):
+                fileio.resolve(name)
+        for name in ("a/", "dir/", "dir/."):
+            assert fileio.resolve(name) == str((tmp_path / name).resolve())
+        assert fileio.resolve("/dev/stdin") == "/dev/stdin"
+
+    @pytest.mark.posix
+    def test_names_that_windows_uses_otherwise(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.chdir(tmp_path)
+        for name, said in (
+            ("aux.yaml", "a device"), ("AUX", "a device"), ("a/com1.enc.yaml", "a device"),
+            ("nul .x", "a device"), ("lpt².yaml", "a device"), ("conin$", "a device"),
+            ("prn", "a device"), ("NUL.txt", "a device"), ("a.yaml:b", "a colon"), ("a:", "a colon"), ("a.yaml.", "did you mean a.yaml?"),
+            ("a.yaml ", "did you mean a.yaml?"), ("a. .", "did you mean a?"), ("nul", ""), ("com10.yaml", ""),
+            ("auxiliary.yaml", ""), ("a.aux", ""), ("..", ""), (".env", ""), ("a b.yaml", ""),
+            ("\\\\?\\C:\\aux", ""),
+        ):  # fmt: skip
+            found = ""
+            with monkeypatch.context() as patch:
+                patch.setattr("os.name", "nt")
+                patch.setattr("os.devnull", "nul")
+                try:
+                    fileio.resolve(name)
+                except InputError as error:
+                    found = f"{error} {error.hint}"
+            assert bool(found) is bool(said), (name, found)
+            assert said in found, (name, found)
+
     def test_a_link_to_a_pipe_of_this_process_is_read(self, tmp_path: Path) -> None:
         """Only a link that somebody made elsewhere may be a trap."""
         read, write = os.pipe()
