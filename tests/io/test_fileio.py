@@ -457,7 +457,8 @@ class TestNames:
         for name, said in (
             ("aux.yaml", "a device"), ("AUX", "a device"), ("a/com1.enc.yaml", "a device"),
             ("nul .x", "a device"), ("lpt².yaml", "a device"), ("conin$", "a device"),
-            ("prn", "a device"), ("NUL.txt", "a device"), ("a.yaml:b", "a colon"), ("a:", "a colon"), ("a.yaml.", "did you mean a.yaml?"),
+            ("prn", "a device"), ("NUL.txt", "a device"), ("a.yaml:b", "a colon"), ("a:", "a colon"),
+            ("a.yaml.", "did you mean a.yaml?"),
             ("a.yaml ", "did you mean a.yaml?"), ("a. .", "did you mean a?"), ("nul", ""), ("com10.yaml", ""),
             ("auxiliary.yaml", ""), ("a.aux", ""), ("..", ""), (".env", ""), ("a b.yaml", ""),
             ("\\\\?\\C:\\aux", ""),
