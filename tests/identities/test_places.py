@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from encconf.identities import credentials
 from encconf.identities.credentials import AgeSource, Credentials
 
 
@@ -104,3 +105,78 @@ def test_an_ssh_key_that_sops_finds_by_itself_is_never_broken() -> None:
     source = AgeSource(None, "file", "/", ssh=True)
     assert source.read("", Credentials({})) is None
     assert (source.found, source.broken) == ("cannot be read: it is a folder", False)
+
+
+@pytest.mark.posix
+def test_what_each_kind_of_place_holds_or_why_it_does_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For a place that the user names, for a default one, and for one of an SSH key."""
+    monkeypatch.setattr(credentials, "IDENTITY_LIMIT", 100)
+    secret = "AGE-SECRET-KEY-1XYZ"
+    files = {"ok": b"x\n", "wide": "é\n".encode("utf-16"), "large": b"x" * 101, "most": b"x" * 100}
+    for name, data in files.items():
+        (tmp_path / name).write_bytes(data)
+    here = {"PATH": os.environ["PATH"], "X": "a secret", "SOPS_AGE_RECIPIENT": "old"}
+    for how, where, data, found in (
+        ("text", "x\udcff", b"x\xff", ""),
+        ("text", "", None, "empty"),
+        ("text", None, None, "unset"),
+        ("file", str(tmp_path / "ok"), b"x\n", ""),
+        ("file", "~/wide", "é\n".encode(), ""),
+        ("file", "~/most", b"x" * 100, ""),
+        ("file", "~/large", None, "too large for an identity file"),
+        ("file", "~/none", None, "not there"),
+        ("file", f"# mine\n{secret}", None, "contains a private key instead of the name of a file"),
+        ("file", "a b", None, "not there"),
+        ("command", "printenv SOPS_AGE_RECIPIENT", b"age1me\n", ""),
+        ("command", f"echo {secret}", secret.encode() + b"\n", ""),
+        ("command", secret.lower(), None, "contains a private key instead of the name of a command"),
+        ("command", "false", None, "false failed with exit code 1"),
+        ("source", "env:X", b"a secret", ""),
+        ("source", "env:NOWHERE", None, "this variable is not set"),
+        ("source", secret, None, "contains a private key instead of the address of one"),
+        ("source", "-----BEGIN X", None, "contains a private key instead of the address of one"),
+    ):
+        for variable, ssh in (("V", False), (None, False), ("V", True), (None, True)):
+            source = AgeSource(variable, how, where, ssh=ssh)
+            for _ in range(2):  # the same once more
+                assert source.read("age1me", Credentials(here, home=str(tmp_path))) == data, (how, where)
+                assert source.found == found, (how, where)
+                broken = variable is not None or not ssh
+                if found == "not there" or "not set" in found:
+                    broken = variable is not None
+                broken = broken and found not in ("", "empty", "unset")
+                assert source.broken is broken, (how, where, variable, ssh)
+                assert bool(source.hint) is (where == "env:NOWHERE"), (how, where)
+            assert secret not in f"{source.place()}{source.found}{source.hint}"
+
+
+@pytest.mark.parametrize(
+    ("value", "addresses"),
+    [
+        ("", []),
+        (" env:A  file:~/x\n vault:a#b ", ["env:A", "file:~/x", "vault:a#b"]),
+        ("env:A cmd:pass show x y", ["env:A", "cmd:pass show x y"]),
+        ("CMD:pass 'a b'\nenv:B", ["CMD:pass 'a b'", "env:B"]),
+        ("  ref+cmd:a b \nsecretref+cmd:c d", ["ref+cmd:a b", "secretref+cmd:c d"]),
+        ("cmd: cmd:x", ["cmd: cmd:x"]),
+        ("env:A age-secret-key-1x env:B", ["age-secret-key-1x"]),
+        ("env:A\nAGE-PLUGIN-X", ["AGE-PLUGIN-X"]),
+        ("cmd:echo AGE-SECRET-KEY-1", ["cmd:echo AGE-SECRET-KEY-1"]),
+        ("nothing", ["nothing"]),
+    ],
+)
+def test_the_addresses_in_a_variable(value: str, addresses: list[str]) -> None:
+    assert credentials.addresses_in(value) == addresses
+
+
+def test_the_scheme_and_the_label_of_an_address() -> None:
+    for address, scheme, label in (
+        ("env:A", "env", "env:A"), ("ENV:A", "env", "env:A"), ("ref+env:A", "env", "env:A"),
+        ("secretref+cmd:x", "cmd", "cmd:x"), ("odd:x", "odd", ""), ("nothing", "", ""), ("", "", ""),
+    ):  # fmt: skip
+        assert credentials.scheme_of(address) == scheme, address
+        assert credentials.runs_program(address) is (scheme == "cmd"), address
+        shown = credentials.label_of(address)
+        assert (shown.startswith(scheme) if label else not shown), (address, shown)
