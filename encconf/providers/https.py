@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from encconf.errors import MasterKeyError
-from encconf.providers import late, one_line
+from encconf.providers import late, one_line, within
 from encconf.record import Record
 
 TYPE_CHECKING = False
@@ -29,6 +29,7 @@ ANSWER_LIMIT = 1 << 21
 """The longest answer that is read, in bytes (2 MiB).  A secret may have 1 MiB."""
 RETRIES = 2
 """How often a call is repeated if the server asks to try later.  Three calls of 20 s stay below 75 s."""
+_SLOW = "check that the server is up and not overloaded"
 _LATER = (412, 429, 500, 502, 503, 504)
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -130,6 +131,7 @@ class Server:
     ) -> None:
         self.name = name
         self.timeouts = timeouts(credentials)
+        self._limit = credentials.key_limit
         self._trust = trust
         self._moved = moved
         self.session = _session(trust, later)
@@ -140,7 +142,13 @@ class Server:
         try:
             # If verify is set only for the session, REQUESTS_CA_BUNDLE overrides it.
             options = {"timeout": self.timeouts, "verify": self._trust.verify, **options}
-            return self.session.request(method, self.name + path, **options)
+            # requests limits each wait, and `_bound` the body, but headers may come slowly without end.
+            return within(
+                self.name,
+                self._limit,
+                lambda: self.session.request(method, self.name + path, **options),
+                _SLOW,
+            )
         except OSError as error:  # requests' own errors are OSErrors, too
             raise self.failure(error) from None
 
@@ -154,7 +162,7 @@ class Server:
             return MasterKeyError(message, reason="unusable", hint=f"check {named}")
         detail = cause(error)
         if isinstance(error, exceptions.Timeout):
-            return late(self.name, sum(self.timeouts), "check that the server is up and not overloaded")
+            return late(self.name, sum(self.timeouts), _SLOW)
         reason, hint = "unreachable", None
         if "alert" in detail and "certificate" in detail:
             reason = "expired" if "expired" in detail else "denied"

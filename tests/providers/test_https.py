@@ -72,7 +72,11 @@ SOURCES = pytest.mark.parametrize(
 
 
 @SOURCES
-@pytest.mark.parametrize("pieces", [[HEAD, b"abc"], [HEAD, *[b"x"] * 80]], ids=["stalls", "dribbles"])
+@pytest.mark.parametrize(
+    "pieces",
+    [[HEAD, b"abc"], [HEAD, *[b"x"] * 80], [HEAD[:-2], *[b"x"] * 80]],
+    ids=["stalls", "dribbles", "dribbles-headers"],
+)
 def test_an_answer_that_is_not_finished_in_time(
     pieces: list[bytes], address: str, variable: str, environ: dict[str, str], answering: Answers
 ) -> None:
