@@ -206,6 +206,12 @@ def test_an_encrypted_value_needs_no_quotes() -> None:
         assert format.prepare(document, bytearray(b"\1" * len(document.leaves))) is None
 
 
+def test_a_value_that_continues_is_left_alone() -> None:
+    for text in ("a = x\\\n  y\\\n  z\nb = 1\n", "a = long\\\n b\\\n c\\\n d\n", "a = x\\\n longer\\\n y"):
+        document = format.scan(f"[s]\n{text}")
+        assert format.prepare(document, bytearray(len(document.leaves))) is None
+
+
 def test_the_comments_of_a_key_are_before_the_next_one_to_sops() -> None:
     text = "; 0\n[a]\n; 1\nx = 1 ; 2\n; 3\n[b] ; 4\n; 5\n\ny = 2\n; 6\nz = ; 7\n; 8"
     found = format.scan(text, comments=True).comments

@@ -53,6 +53,8 @@ AGREED = {
     'a = """a"b#c"""': 'a"b#c', 'a = """"': None, "a = `x\ny`": "x\ny",
     'a = """x\n\n [y]\nb = c"""': "x\n\n [y]\nb = c", "a = `x\r\ny`": "x\r\ny", "a = `\n`": "\n",
     "a = x \\\n  y": "x y", "a = x\\\n  y\\\n  z": "xyz", "a = x\\\n  y # z": "xy # z", "a = \\\n  x": "x",
+    "a = x\\\n y\\z": "xy\\z", "a = x\\\n y\\ \n z": "xyz",
+    "a = \\y\\\n z": "\\yz",
     "a = C:\\new": "C:\\new", "a = \\n": "\\n", "a = %(b)s": "%(b)s", "a = $x ${y}": "$x ${y}",
     "a = é日😀": "é日😀", "a = \u00a0x\u3000": "x", "a = \x1fx": "\x1fx", "a = `": None,
     "a = `x\n": None, '"a" = x': "x", "`a` = x": "x", '"""a""" = x': "x", "a = [x]": "[x]", "a = {": "{",
@@ -63,6 +65,7 @@ MEANT = {
     "a = b#c": "b#c", "a = b;c": "b;c", "a = #fff": "#fff", "a = ;x": ";x", "a = b#c # d": "b#c",
     "a = a;b ;c": "a;b", 'a = "b;c"': "b;c", "a = 'b # c' # d": "b # c",
     "a = C:\\dir\\\nb = 1": "C:\\dir\\", "a = C:\\dir\\": "C:\\dir\\",
+    "a = x\\\n\n": "x\\", "a = x\\\n \\": "x\\", "a = x\\\n y\\\n\n": "xy\\",
     "a = C:\\dir\\\n\nb = 1": "C:\\dir\\", "a = x\\\n[b]": "x\\", "a = x\\\n; b": "x\\",
 }  # fmt: skip
 

@@ -10,12 +10,14 @@ from engine import credentials, rotated
 from git.sides import ABC, ALICE, ALL, BOB, CAROL, STRANGER, changed, repository, rule
 
 from encconf import api
+from encconf.engine.admission import Admission
 from encconf.engine.metadata import Metadata
 from encconf.engine.opening import open_text
 from encconf.envelope import WrappedKey
-from encconf.errors import EncconfError, MacError, UndecidedError
-from encconf.git.merge import merge, merged_block, reseal
+from encconf.errors import EncconfError, MacError, StrangerError, UndecidedError
+from encconf.git.merge import merge, merged_block, refuse_listing, reseal
 from encconf.keys.age import AgeKey as Recipient
+from encconf.rules.config import Rule
 from encconf.rules.selection import DEFAULT, Selection
 from encconf.verbs import rekey
 
@@ -137,6 +139,36 @@ def test_a_side_that_is_plain_changes_nothing_in_the_block() -> None:
             assert encs(found) == encs(side)
             assert (found.threshold, found.selection, found.unknown) == (0, DEFAULT, side.unknown)
             assert (found.mac, found.lastmodified) == (None, "")
+
+
+def test_whom_and_what_a_merged_block_may_name() -> None:
+    """Whoever our version or our rule names; and the values that our version or our rule has encrypted."""
+    other = Selection("encrypted_regex", "x")
+    for wanted, ours, named, trusts in product(
+        some("ABC"), some("ABC", 0), [*some("ABC"), None], [True, False]
+    ):
+        for selection, own, ruled in product([DEFAULT, other], repeat=3):
+            rule_of_ours = None if named is None else Rule([[KEYS[name] for name in named]], selection=ruled)
+            our_block = block("1", ours, selection=own) if ours else None
+            merged = block("2", wanted, selection=selection)
+            trusted = {*(named or ""), *(ours if trusts else "")}
+            reselects = our_block is not None and selection != own
+            refused = ""
+            if not {*wanted} <= trusted:
+                refused = "the merged file would have recipients that"
+            elif reselects and (rule_of_ours is None or ruled != selection):
+                refused = "their side changes which values are encrypted"
+
+            def check(
+                merged: Any = merged, rule: Any = rule_of_ours, mine: Any = our_block, trusts: bool = trusts
+            ) -> None:
+                refuse_listing(merged, Admission(lambda: rule), mine, trusts_ours=trusts)
+
+            if refused:
+                with pytest.raises(StrangerError, match=refused):
+                    check()
+            else:
+                check()
 
 
 # --- files ----------------------------------------------------------------------------------------
