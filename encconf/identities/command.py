@@ -75,8 +75,9 @@ def _printed(process: Popen[bytes], program: str, limit: float) -> bytes:
     stream, data = process.stdout, bytearray()
 
     def read() -> None:
-        while len(data) <= LIMIT and (part := os.read(stream.fileno(), 1 << 16)):
-            data.extend(part)
+        with stream:  # a grandchild may keep the pipe open for longer than this is waited for
+            while len(data) <= LIMIT and (part := os.read(stream.fileno(), 1 << 16)):
+                data.extend(part)
 
     end = monotonic() + limit
     reader = Thread(target=read, daemon=True)
@@ -95,8 +96,6 @@ def _printed(process: Popen[bytes], program: str, limit: float) -> bytes:
     finally:
         _end(process)
         reader.join(1)
-        if not reader.is_alive():  # otherwise a grandchild keeps the pipe open
-            stream.close()
     return bytes(data)
 
 

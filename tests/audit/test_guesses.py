@@ -39,6 +39,10 @@ def test_folders_of_tests_and_what_was_left_behind(repo: Repo) -> None:
         ("secret.yaml.j2", True, True),
         ("secrets/id.pub", True, True),
         (".env.sample", False, True),
+        (".gitignore", False, True),
+        ("a/.gitattributes", False, True),
+        (".gitlab.yaml", False, False),
+        ("x.gitignore", False, False),
         ("my-secret.yaml", True, False),
         ("my.SECRET.json", True, False),
         ("app_secret.env", True, False),
@@ -184,6 +188,9 @@ def test_values_that_are_worth_hiding() -> None:
     assert hidden(SECRET.replace("Secret", "ConfigMap"), all_hidden) == []
     inner = "a:\n  apiVersion: v1\n  kind: ConfigMap\n  data: hunter2 and more\n"  # is no object
     assert hidden(inner, all_hidden) == ["a.apiVersion", "a.kind", "a.data"]
+    encoded = "Y2hhbmdlLW1l"  # a placeholder in base64, which only a Kubernetes object has
+    assert hidden(f"data: {encoded}\n", all_hidden) == ["data"]
+    assert "stringData.x" in hidden(f"{SECRET}  x: {encoded}\n", all_hidden)
     for kind in ("1", "~", "true"):
         number = SECRET.replace("kind: Secret", f"kind: {kind}")
         assert "metadata.name" in hidden(number, all_hidden), kind

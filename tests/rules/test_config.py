@@ -25,7 +25,7 @@ from encconf.errors import (
 )
 from encconf.publish import find_destination
 from encconf.rules import config
-from encconf.rules.selection import DEFAULT, Selection
+from encconf.rules.selection import DEFAULT, PROPOSED, Selection
 
 # The same in every process: they stand in the names of the tests.
 A, B, C = (AgeKey.load(FIXTURES / "keys" / f"{name}.txt").recipient for name in ("alice", "bob", "carol"))
@@ -891,6 +891,23 @@ def test_find_rule(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert config.find_rule(Path("app/deep/a.yaml")).groups[0][0].name == B
     assert config.find_rule("lib/a.yaml", config="app/.sops.yaml").groups[0][0].name == B
     assert config.find_rule("a.yaml").selection == DEFAULT
+
+
+def test_the_rule_of_a_proposal_is_that_of_its_file(tree: Path) -> None:
+    path = tree / "repo/.sops.yaml"
+    path.write_text(rules("- {path_regex: '^lib/a.yaml$', age: $A, encrypted_regex: x}\n- {age: $B}"))
+    cwd = str(tree / "repo")
+    for name, key, selection in (
+        ("lib/a.yaml", A, Selection("encrypted_regex", "x")),
+        ("lib/a.yaml.proposal-01234567.json", A, PROPOSED),
+        ("lib/b.yaml.proposal-01234567.json", B, PROPOSED),
+        ("lib/a.yaml.proposal-0123456.json", B, DEFAULT),
+        (".proposal-01234567.json", B, DEFAULT),
+    ):
+        rule = config.find_rule(name, cwd=cwd)
+        assert (rule.groups[0][0].name, rule.selection) == (key, selection), name
+        assert rule.selects is (selection != DEFAULT)
+    assert repr(rule) == f"Rule([[AgeKey('{B}')]], None, {DEFAULT!r}, 'creation_rules[1]')"
 
 
 def test_find_rule_matches_the_path_in_the_folder(tree: Path) -> None:
