@@ -73,6 +73,7 @@ def texts() -> list[str]:
     lines = [f"[s]\n{line}\n[t]\nz = 1\n" for line in LINES]
     lines += [f"[s]\r\n{line}\r\n; c\r\n" for line in LINES[::7]]
     lines += [f"{line}\n\nz = 1" for line in LINES[::5]]
+    lines += ["[s]\nk = v\n\nl = a\n b\n\nm = w\n\n\n[t]\nn =\n\n  c\n"]
     lines += [ini_text(seed // 2, indented=bool(seed % 2)) for seed in range(160)]
     return [text for text in lines if can_be_read(text)]
 
@@ -105,6 +106,7 @@ def test_an_unencrypted_value_is_respelled_so_that_sops_reads_it() -> None:
         for at, old in prepared.originals.items():
             leaf = document.leaves[starts.index(at)]
             assert old == text[leaf.start : leaf.end]
+            assert old != spelled[at : found.leaves[starts.index(at)].end]
         # Nothing else has changed: with the original spellings, it is the original text.
         ends = {leaf.start: leaf.end for leaf in format.scan(spelled + BLOCK).leaves}
         edits = [(at, ends[at], old) for at, old in prepared.originals.items()]
