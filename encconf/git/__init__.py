@@ -363,9 +363,12 @@ class Known:
 
         def names() -> list[str] | None:
             found = answer()
-            if found is not None:  # make names below the current folder relative to it
-                here = os.path.join(above, os.path.relpath(cwd, root), "")
-                found = [name.removeprefix(here) for name in found]
+            steps = os.path.normpath(os.path.relpath(cwd, root)).split(os.sep)
+            if found is not None and steps != ["."]:  # ../../apps/web/x from apps/db is ../web/x
+                for back in range(len(steps)):
+                    common = os.path.join(above, *steps[: len(steps) - back], "")
+                    up = os.path.join("", *[os.pardir] * back, "") if back else ""
+                    found = [up + name[len(common) :] if name.startswith(common) else name for name in found]
             self._all = frozenset(found or ())
             return found
 

@@ -344,3 +344,13 @@ def test_files_that_no_rule_matches(project: Project) -> None:
     assert "encconf encrypt NAME.yaml writes NAME.enc.yaml" in project.run("check", "new").err
     project.run("encrypt", "new/app.yaml")
     assert "NAME.enc.yaml" not in project.run("check", "new").err
+
+
+def test_in_a_folder_the_names_of_files_beside_it_are_short(project: Project) -> None:
+    for name in ("apps/web/x.enc.yaml", "apps/db/deep/y.enc.yaml", "z.enc.yaml"):
+        project.write(name, "password: n0t-encrypted\n")
+    project.git("add", "-A")
+    below = Project(project.path("apps/db"), project.home, project.key)
+    found = json.loads(below.run("check", "--json", code=1).out)["findings"]
+    names = {each["file"] for each in found if each["slug"] == "not-encrypted"}
+    assert names == {"../web/x.enc.yaml", "deep/y.enc.yaml", "../../z.enc.yaml"}
