@@ -277,6 +277,23 @@ def test_a_library_in_c_gets_an_environment_of_its_own(
         assert of_c()[0] == os.defpath
 
 
+def test_a_program_of_the_current_folder_is_named_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program(tmp_path / "p", "")
+    (tmp_path / "bin").mkdir()
+    program(tmp_path / "bin" / "q", "")
+    monkeypatch.chdir(tmp_path)
+    for name, path, shown in (("p", "", "./p"), ("p", ".", "./p"), ("q", "bin", "bin/q")):
+        message, hint = programs.missing(name, {"PATH": path})
+        assert message == f"{name} was not found, except in the current folder"
+        assert f"encconf does not run {shown}, since" in hint
+
+
+def test_a_batch_file_is_an_ordinary_program_elsewhere() -> None:
+    assert programs.command_line("/x/npm.cmd", ["a&b\n"]) == ["/x/npm.cmd", "a&b\n"]
+
+
 def test_what_cannot_be_started_says_why(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="nowhere-program was not found"):
         programs.start(["nowhere-program", str(tmp_path)], os.environ)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import ntpath
 import os
+import posixpath
 import textwrap
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from oracle import FIXTURES, PGP_FINGERPRINT, AgeKey, Sops, SopsError, gpg_home, scratch
@@ -429,6 +432,35 @@ def test_windows_paths(regex: str, path: str) -> None:
 def test_a_pattern_that_does_not_match_does_not_on_windows() -> None:
     text = rules("- {path_regex: '^b', age: $A}\n- {age: $B}")
     assert chosen(text, "C:\\Repo\\a\\b.yaml", windows=True) == "creation_rules[1]"
+
+
+@pytest.mark.parametrize(
+    ("module", "path", "name"),
+    [
+        (ntpath, "c:\\REPO\\Prod\\A.YAML", "prod/a.yaml"),  # as on disk
+        (ntpath, "C:\\Repo\\link.yaml", "link.yaml"),
+        (ntpath, "C:\\Repo\\gone\\B.yaml", "gone/B.yaml"),
+        (ntpath, "D:\\Repo\\x.yaml", "D:/Repo/x.yaml"),
+        (posixpath, "/repo/Prod/A.YAML", "Prod/A.YAML"),
+        (posixpath, "/repo/link.yaml", "link.yaml"),
+        (posixpath, "/REPO/x.yaml", "/REPO/x.yaml"),
+    ],
+)
+def test_names_have_the_capitals_on_disk_on_windows_only(module: ModuleType, path: str, name: str) -> None:
+    def realpath(path: str) -> str:
+        assert module is ntpath
+        if "gone" in path:
+            raise OSError(errno.ENOENT, "No such file")
+        return {"c:\\repo\\prod\\a.yaml": "C:\\Repo\\prod\\a.yaml", "c:\\repo\\link.yaml": "C:\\x"}.get(
+            path.lower(), path
+        )
+
+    paths = ModuleType("paths")
+    paths.__dict__.update({**vars(module), "realpath": realpath})
+    folder = "C:\\Repo\\" if module is ntpath else "/repo/"
+    loaded = config.load(f"{folder}.sops.yaml", rules("- age: $A"), paths=paths)
+    assert loaded.names(path) == [name]
+    assert loaded.names(path, [path, f"{folder}other"]) == [name, "other"]
 
 
 @pytest.mark.posix

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import json
 import random
@@ -19,7 +20,7 @@ from pace import at_most
 from project import Project
 
 from encconf.errors import PatternError
-from encconf.rules import pattern
+from encconf.rules import pattern, plain_pattern
 from encconf.rules.plain_pattern import Machine, NeedsRe2Error
 
 # As keys of a JSON document these reach Go's regexp as they are.
@@ -387,6 +388,20 @@ def test_without_re2_every_small_pattern_means_the_same_or_is_refused(name: str)
         for each in SMALL_TEXTS:
             assert machine.search(each) is (judge.search(each.encode()) is not None), (text, each)
     assert read > 150
+
+
+def test_without_re2_few_steps_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many different texts are searched, and whatever was kept is right."""
+    monkeypatch.setattr(plain_pattern, "MAX_KEPT", 500)
+    text = "(a|b)*a" + "(a|b)" * 9  # has a thousand states
+    machine, judge = Machine(text), re2.compile(text)
+    draw = random.Random(0)
+    before = sum(type(each).__name__ == "_State" for each in gc.get_objects())
+    for _ in range(300):
+        text = "".join(draw.choices("aabbc", k=60))
+        assert machine.search(text) is (judge.search(text) is not None)
+    kept = sum(type(each).__name__ == "_State" for each in gc.get_objects()) - before
+    assert 1 < kept < 200
 
 
 def test_without_re2_groups_may_be_fifty_deep() -> None:
