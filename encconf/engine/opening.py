@@ -66,7 +66,8 @@ class Opened(Record):
 
     ``values`` has the value of each leaf, and ``comments`` the document's comments, those that are encrypted
     with their plaintexts, if they were requested; ``comment_edits`` decrypt them.  If the document's block
-    does not say what ``metadata`` does, it is not ``current``, and must be written again.
+    does not say what ``metadata`` does, it is not ``current``, and must be written again.  ``strict`` is
+    whether its MAC has the strict check, and was checked.
     """
 
     document: Document
@@ -77,6 +78,7 @@ class Opened(Record):
     comments: Sequence[Comment] = ()
     comment_edits: Sequence[Edit] = ()
     current: bool = True
+    strict: bool = False
 
     def with_texts(self, texts: Mapping[int, str]) -> Opened:
         """Return this with secrets from elsewhere in place of some values, by the number of their leaf."""
@@ -154,6 +156,7 @@ def open_encrypted(
                 strict = opened.check_mac()
         if not strict:
             _refuse_hidden(opened)
+        opened = opened.replace(strict=strict)
     return without_nulls(opened)
 
 
