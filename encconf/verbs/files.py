@@ -20,7 +20,7 @@ from encconf.errors import (
 from encconf.io import fileio
 from encconf.io.descriptors import is_terminal
 from encconf.record import Record
-from encconf.text.printable import listed, quoted
+from encconf.text.printable import listed, one_line, quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -362,6 +362,16 @@ def warn_if_exposed(front: Front, paths: Sequence[str]) -> None:
         if names:
             hint = ignoring(names, tracked=state == "tracked")
             front.warn(f"{listed(names, 3)}: plaintext {what}", hint=hint + then)
+
+
+def warn_of_key(front: Front, path: str) -> None:
+    """Warn about a file with a private key that ``git add .`` would add."""
+    from encconf.git import exposures
+
+    if exposures([path])[path] is not None:
+        front.warn(
+            f"{one_line(path)}: a private key that git does not ignore", hint=ignoring([path], tracked=False)
+        )
 
 
 def warn_of_decrypted(front: Front, paths: Sequence[str]) -> None:

@@ -162,6 +162,7 @@ def create_key(options: KeyOptions, front: Front) -> None:
         with about(output, instead=path):
             fileio.write_atomic(path, text, mode=0o600, replacing=None)
         front.note(f"wrote an age key to {output}; keep it private")
+        files.warn_of_key(front, output)
     front.data(recipient + "\n")
     _say_who_adds_it(front, recipient)
 
@@ -169,7 +170,13 @@ def create_key(options: KeyOptions, front: Front) -> None:
 def _say_who_adds_it(front: Front, recipient: str) -> None:
     """Say who can add a new key, if the current folder has a .sops.yaml without it."""
     found = find_config(None, os.getcwd())
-    if found is not None and recipient not in fileio.read_text(found):
+    text = fileio.read_text(found) if found is not None else recipient
+    if recipient in text:
+        return
+    own = Own.of(front.credentials(), commands=False, stores=False)
+    if any(each in text for each in own.places if each != recipient):
+        front.hint(f"to add it: encconf keys add --name NAME {recipient}")
+    else:
         front.hint(with_names(line_to_send(recipient)))
 
 

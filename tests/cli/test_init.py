@@ -172,6 +172,17 @@ class TestKeygen:
             assert f"# public key: {done.out}" in text
             assert "AGE-SECRET-KEY" not in done.err + done.out
 
+    def test_a_key_file_in_a_repository(self, fresh: Project) -> None:
+        """It should not get into a commit, and somebody who can add it is told so."""
+        fresh.git("init", "-q")
+        fresh.run("init")
+        done = fresh.run("keygen", "-o", "ci.txt")
+        assert "warning: ci.txt: a private key that git does not ignore" in done.err
+        assert "hint: echo /ci.txt >> .gitignore" in done.err
+        assert f"hint: to add it: encconf keys add --name NAME {done.out}" in done.err
+        fresh.write(".gitignore", "/*.txt\n")
+        assert "git does not ignore" not in fresh.run("keygen", "-o", "other.txt").err
+
     def test_a_home_in_its_name(self, fresh: Project) -> None:
         """Where it is read, too; what was there keeps its mode, and a message says so."""
         path = fresh.home / "keys"
