@@ -7,7 +7,9 @@ import itertools
 import ntpath
 import os
 import posixpath
+import re
 import textwrap
+from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
 
@@ -498,6 +500,49 @@ def test_no_match_tells_file_name_rules_and_reasons() -> None:
         '  creation_rules[3]  path_regex "^B/" differs in upper and lower case',
     ]
     assert "/repo" in str(error.hint)
+
+
+@pytest.mark.posix
+def test_why_each_rule_matches_or_not() -> None:
+    """Python's `re` is the judge of each reason."""
+    patterns = ["", "^prod/", r"^a\.yaml$", "^/repo/b/", "^B/", r"\.YAML$", "^b/a", "nothing", "[a", "repo"]
+    files = ["b/a.yaml", "a.yaml", "prod/x.json", "B/x.yaml", "deep/er/a.yaml", "b/repo"]
+    for chosen in itertools.permutations(patterns, 2):
+        text = rules("\n".join(f"- {{path_regex: '{each}', age: $A}}" for each in chosen))
+        loaded = config.load("/repo/.sops.yaml", text)
+        for name, more in itertools.product(files, (None, "b/x.yaml")):
+            names = [name] if more is None else [name, more]
+            also = [f"/repo/{each}" for each in names[1:]]
+            tried = loaded.tried(f"/repo/{name}", also=also)
+            assert [each.place for each in tried] == ["creation_rules[0]", "creation_rules[1]"]
+            for rule, regex in zip(tried, chosen, strict=True):
+                assert rule.path_regex == regex
+                if regex == "[a":
+                    assert not rule.matches
+                    assert rule.reason.startswith(f"cannot be used: {rule.place}.path_regex: the pattern")
+                    continue
+
+                def found(texts: Iterable[str], flags: int = 0, regex: str = regex) -> bool:
+                    return any(re.search(regex, text, flags) for text in texts)
+
+                reasons = [
+                    (regex == "", "is missing, so every file matches"),
+                    (found(names), "matches"),
+                    (found([f"/repo/{name}"]), "matches the absolute path only"),
+                    (found(map(os.path.basename, names)), "matches the name without its folders only"),
+                    (found(names, re.IGNORECASE), "differs in upper and lower case"),
+                    (True, "does not match"),
+                ]
+                assert rule.reason == next(why for holds, why in reasons if holds), (regex, names)
+                assert rule.matches is found(names)
+            assert len(loaded.tried(f"/repo/{name}", also=also, limit=1)) == 1
+            usable = "[a" not in chosen[: 1 + (not tried[0].matches)]
+            if usable:
+                wanted = next((at for at, rule in enumerate(tried) if rule.matches), None)
+                assert loaded.first(loaded.names(f"/repo/{name}", also)) == wanted
+            else:
+                with pytest.raises(PatternError):
+                    loaded.first(names)
 
 
 def test_no_match_in_an_empty_list() -> None:
