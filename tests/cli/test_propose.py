@@ -131,6 +131,11 @@ class TestPropose:
         shop.write(FILE, sealed(shop, PLAIN, Selection("encrypted_regex", "^password$"), "yaml"))
         done = shop.run("propose", FILE, "db.host", input="x", environ=KEYLESS, code=1)
         assert "db.host would be saved as plaintext, because of encrypted_regex: ^password$" in done.err
+        inner = '{"password": "x", "a": [{"b": "y"}, null], "c": ""}'
+        for value, path in ((inner, "new.a[0].b"), ('["x"]', "new[0]")):
+            done = shop.run("propose", "--json", FILE, "new", input=value, environ=KEYLESS, code=1)
+            assert f"{path} would be saved as plaintext" in done.err
+        propose(shop, "new", '{"password": ["x", {"b": 1}]}', "--json")
         shop.write(FILE, sealed(shop, PLAIN, Selection("encrypted_regex", "^db$"), "yaml"))
         shop.write(".sops.yaml", shop.read(".sops.yaml") + "    encrypted_regex: ^password$\n")
         propose(shop, "db.host", "x")
