@@ -167,7 +167,9 @@ def _refuse_hidden(opened: Opened) -> None:
     mapping ends, so anyone could replace a secret by an empty value, or by another value of the file.
     """
     document, read = opened.document, opened.document.format.name_read
-    if not (document.format.repeats or document.parts[1:]):
+    if document.parts[1:]:
+        _refuse_empty_documents(opened)
+    elif not document.format.repeats:
         return
     secret: set[tuple[int, str | int | None]] = set()  # the keys so far, with their mapping
     values = iter(opened.values)
@@ -193,6 +195,31 @@ def _refuse_hidden(opened: Opened) -> None:
                 break
             secret.add(name)
             step, around = around.step, around.parent
+
+
+def _refuse_empty_documents(opened: Opened) -> None:
+    """Raise MacMismatchError for a document of a stream that has keys, but no value that sops's MAC counts.
+
+    Anyone can put it before or after the others, and some commands take the values of one document only.
+    """
+    values = iter(opened.values)
+    found: list[tuple[bool, bool]] = []  # for each document, whether it has keys, and values that count
+    for item in opened.document.items:
+        if type(item) is Leaf:
+            value = next(values)
+            if value.type != "comment":
+                found[-1] = (True, found[-1][1] or bool(value.data))
+            continue
+        assert type(item) is Scope
+        if item.parent is None:
+            found.append((False, False))
+        else:
+            found[-1] = (True, found[-1][1])
+    if (True, False) in found and (True, True) in found:
+        raise MacMismatchError(
+            f"document {found.index((True, False)) + 1} has only empty values",
+            hint="remove it: anyone can have added it, since sops's MAC does not count empty values",
+        )
 
 
 def without_nulls(opened: Opened) -> Opened:

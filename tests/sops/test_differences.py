@@ -387,6 +387,16 @@ def test_ini_cut(sides: Sides) -> None:
         assert box.run("decrypt", "--extract", '["s"]["b"]', "x.ini").out == "x"
 
 
+def test_empty_document(sides: Sides) -> None:
+    sides.encrypt("x.yaml", "pw: x\n")
+    enc = sides.real.read("x.yaml")
+    block = enc[enc.index("sops:") :]
+    sides.write("x.yaml", f"pw: ''\n{block}---\n{enc.removesuffix(block)}")
+    real, ours, own = sides.run("exec-env", "x.yaml", 'echo "[$pw]"')
+    assert (real.code, real.out) == (0, "[]\n")
+    assert (ours.code, ours.out, own.code, own.out) == (51, "", 51, "")
+
+
 def test_empty_twice(sides: Sides) -> None:
     for name, text, at, more in (
         ("x.env", "PW=x\n", "sops_age", "export PW=\nsops_age"),

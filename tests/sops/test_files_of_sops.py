@@ -13,6 +13,7 @@ from oracle import AgeKey, Sops
 import encconf
 from encconf import api
 from encconf.engine import changes
+from encconf.errors import MacMismatchError
 
 
 @pytest.mark.parametrize(
@@ -81,3 +82,13 @@ def test_names_of_empty_values_hide_no_variables_from_dotenv(sops: Sops, age_key
     changed = "'x=\n" + enc.replace("sops_age", "y'=\nsops_age", 1)
     found = encconf.dotenv_values(stream=io.StringIO(changed), credentials=credentials(age_key))
     assert (found["A"], found["PW"]) == ("1", "x")
+
+
+@pytest.mark.parametrize("added", ["pw: ''\n", "pw: {}\n", "pw:\n"])
+def test_a_document_of_empty_values_that_anyone_can_add(added: str, sops: Sops, age_key: AgeKey) -> None:
+    enc = sops.encrypt("pw: x\n", "yaml", age=age_key.recipient)
+    block = enc[enc.index("sops:") :]
+    for changed in (f"{enc}---\n{added}", f"{added}{block}---\n{enc.removesuffix(block)}"):
+        assert "pw: x" in sops.decrypt(changed, "yaml")
+        with pytest.raises(MacMismatchError, match="has only empty values"):
+            api.loads_all(changed, credentials=credentials(age_key))
