@@ -274,3 +274,26 @@ def test_values_are_written_as_sops_writes_them(sops: Sops, age_key: AgeKey) -> 
     sealed = sops.encrypt(text, "json", age=age_key.recipient)
     wanted = sops.with_environ(age_key.environ()).decrypt(sealed, "json", "--output-type", "ini")
     assert format.render(trees_of(formats.get("json").scan(text)), None) == wanted
+
+
+def test_what_is_said_of_values_that_configparser_reads_otherwise() -> None:
+    said = 0
+    for line in LINES:
+        text = f"[s]\n{line}\n"
+        parser = configparser.RawConfigParser(delimiters=("=", ":"))
+        parser.optionxform = str  # type: ignore[assignment,method-assign]
+        try:
+            (leaf,) = format.scan(text).leaves
+            parser.read_string(text)
+        except (EncconfError, configparser.Error):
+            continue
+        ((name, theirs),) = parser.items("s")
+        if name != leaf.step:
+            continue  # it has quotes
+        about = format.caveat(leaf)
+        if theirs != (leaf.data or b"").decode():
+            assert about is not None, line
+        if about is not None and "configparser" in about:
+            said += 1
+            assert theirs != (leaf.data or b"").decode(), line
+    assert said > 100
