@@ -470,7 +470,7 @@ def read(text: str, comments: bool, pure: bool, *, any_keys: bool = False) -> Do
             begun = len(items)
         elif kind is DocumentEndEvent:
             # Without a "...", the end is set below: it is where the next document starts.
-            part.end = text.rfind("...", 0, end) if event.explicit else -1
+            part.end = text.rfind("...", part.start, end) if event.explicit else -1
             if len(items) == begun:  # the document is empty
                 items.append(Scope())
         if block_start >= 0 and len(stack) <= 1:

@@ -282,3 +282,12 @@ def test_the_text_of_a_block_at_any_place(newline: str, mark: str, indent: int, 
             document = yaml.scan(text, comments=True)
             assert document.block_text == "".join(f"{line}\n" for line in (*block, *last))
             assert document.block == pyyaml.load(document.block_text, pyyaml.CSafeLoader)["sops"]
+
+
+@pytest.mark.parametrize("value", ["x", "'x'", "[a, b]", "[]", "{}", "[{a: b}]", "~", "{mac: x}"])
+@pytest.mark.parametrize("above", ["", "a: {b: c}\n", "a: [b]\n", "a:\n  b: {}\n"])
+def test_where_an_entry_in_brackets_or_without_members_is(above: str, value: str) -> None:
+    for below in ("", "z: 1\n", "z: {y: x}\n"):
+        for pure in (False, True):
+            document = read(f"{above}sops: {value}\n{below}", False, pure=pure)
+            assert document.parts[0].block == (len(above), len(f"{above}sops: {value}"))

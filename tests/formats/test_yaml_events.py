@@ -250,6 +250,7 @@ def test_a_comment_inside_a_block_is_no_comment_of_the_document() -> None:
 
 
 NOT_FOR_SOPS = [
+    ("~\n", 1, 1), ("# c\nnull\n", 2, 1), ("--- ~\n", 1, 5), ("a: 1\n---\n~\n", 3, 1),
     ("x\n", 1, 1), ("'x'\n", 1, 1), ("# c\n\n  1\n", 3, 3), ("- a\n", 1, 1), ("--- |\n x\n", 1, 5),
     ("[a]\n", 1, 1), ("a: 1\n---\nx\n", 3, 1), ("a: 1\n--- [\n]\n", 2, 5), ("!!str x\n", 1, 7),
     ("&a x\n", 1, 4), ('""\n', 1, 1), ("? [a]\n: 1\n", 1, 3), ("a: &a *a\n", 0, 0), ("*a\n", 1, 1),
