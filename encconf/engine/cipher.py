@@ -167,7 +167,8 @@ def unseal(
                 continue
             raise PlainValueError(
                 f"the value at {spell(leaf.path)} is plaintext, but the file's selection encrypts it",
-                hint="encconf edit FILE opens the file and encrypts the value when you save",
+                hint="if it is a new value, encconf edit FILE encrypts it when you save; "
+                "if it replaces another, look at encconf diff FILE, and add --ignore-mac",
             )
         ciphertext, nonce, tag, kind = parts.groups()
         if leaf.scope is not scope:

@@ -420,7 +420,8 @@ def test_a_finding_says_where(repo: Repo) -> None:
     assert (found.file, found.line, found.column, found.path) == ("a.enc.yaml", 4, 15, "db.password")
     assert found.hint == (
         "sops and encconf refuse to decrypt such a file. "
-        "encconf edit a.enc.yaml encrypts the value when you save."
+        "encconf edit a.enc.yaml encrypts a new value when you save; for one that replaces another, look at "
+        "encconf diff a.enc.yaml, and add --ignore-mac."
     )
 
 
