@@ -296,6 +296,10 @@ class TestAccept:
         assert proposals(shop) == [first]
         assert third not in proposals(shop)
         assert "nothing is proposed for nope" in shop.run("accept", "-y", FILE, "nope", code=1).err
+        propose(shop, "d.e", "x5")
+        shop.run("accept", "-y", FILE, '["d"]["e"]')
+        assert plain(shop) == PLAIN + "b: x3\na: sk-live-2\nd:\n  e: x5\n"
+        assert proposals(shop) == [first]
 
     def test_what_a_stranger_can_do_to_a_proposal(self, shop: Project) -> None:
         """Turn it to another path or file, read along, or write a value that everybody can read."""
