@@ -77,6 +77,11 @@ class TestReading:
         fileio.write_atomic(str(path), "a: b\n", replacing="a: ä\n")
         assert path.read_bytes() == b"a: b\n"
 
+    def test_the_line_of_what_is_not_utf8(self) -> None:
+        for data, line, at in ((b"\xff", 1, 0), (b"\n\xff", 2, 1), (b"a\nb\n\n\xff\n", 4, 5)):
+            with pytest.raises(ParseError, match=f"line {line}: not UTF-8 at byte {at}"):
+                fileio.decode(data)
+
     def test_half_a_character_of_utf16(self, tmp_path: Path) -> None:
         path = tmp_path / "x"
         path.write_bytes(b"\xff\xfea")
@@ -450,6 +455,17 @@ class TestNames:
         for name in ("a/", "dir/", "dir/."):
             assert fileio.resolve(name) == str((tmp_path / name).resolve())
         assert fileio.resolve("/dev/stdin") == "/dev/stdin"
+
+    @pytest.mark.posix
+    def test_no_name_is_found_without_a_current_folder(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "gone").mkdir()
+        monkeypatch.chdir(tmp_path / "gone")
+        (tmp_path / "gone").rmdir()
+        with pytest.raises(FileNotFoundError):
+            fileio.resolve("x")
+        assert fileio.resolve(str(tmp_path)) == str(tmp_path)
 
     @pytest.mark.posix
     def test_names_that_windows_uses_otherwise(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -206,6 +206,14 @@ class TestPrivateFolder:
             private.write_private(os.path.join(path, "x"), "secret")
         assert not os.path.exists(path)
 
+    def test_signals_are_handled_meanwhile(self, tmp_path: Path) -> None:
+        numbers = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT]
+        before = [signal.getsignal(number) for number in numbers]
+        with private.PrivateFolder({"TMPDIR": str(tmp_path)}):
+            now = [signal.getsignal(number) for number in numbers]
+            assert all(one != other for one, other in zip(before, now, strict=True))
+        assert [signal.getsignal(number) for number in numbers] == before
+
     def test_what_cannot_be_removed_is_said(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(private, "remove_folder", lambda path: None)
         with pytest.raises(OutputError) as caught, private.PrivateFolder({"TMPDIR": str(tmp_path)}) as path:

@@ -52,6 +52,15 @@ class TestWriting:
         assert path.read_text() == "theirs"
         assert sorted(os.listdir(tmp_path)) == ["x", "y"]
 
+    def test_a_new_file_is_linked_where_files_always_have_names(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Renaming it would replace a file that another program makes at the last moment."""
+        monkeypatch.delattr(os, "O_TMPFILE", raising=False)
+        monkeypatch.delattr(os, "replace")
+        fileio.write_atomic(str(tmp_path / "x"), "new", replacing=None)
+        assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("x", "new")]
+
     @pytest.mark.parametrize("mode", [0o600, 0o640, 0o644, 0o666, 0o755])
     def test_the_mode_is_kept(self, tmp_path: Path, mode: int) -> None:
         path = tmp_path / "x"
