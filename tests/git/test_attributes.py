@@ -22,7 +22,7 @@ class TestFilesOfOtherNames:
         for name in ("a.sops.yaml", ".env.sops", "deep/odd name", "many/a.yml", "many/b.yml", "many/c.yml"):
             repository.path(name).parent.mkdir(exist_ok=True)
             repository.write(name, text)
-        rule = "  - path_regex: ^later/.*\\.(json|ya?ml)$\n    age: x\n"
+        rule = f"  - path_regex: ^later/.*\\.(json|ya?ml)$\n    age: {repository.key.recipient}\n"
         repository.write(".sops.yaml", f"{repository.read('.sops.yaml')}{rule}")
         repository.write(".encconf-saved-01234567", text)  # another run is overwriting a file
         repository.git("add", "-A")
@@ -185,3 +185,48 @@ def test_git_matches_each_name(tmp_path: Path) -> None:
     """And no other name, except that any character may be in the place of a blank or a quote."""
     (found,) = matched([attributes.patterns_for(ODD_NAMES, str(tmp_path))], [*ODD_NAMES, *OTHERS], tmp_path)
     assert found == {*ODD_NAMES}
+
+
+def test_names_in_no_repository(tmp_path: Path) -> None:
+    names = ["a/1/x", "a/2/x", "a/3/x"]
+    assert attributes.patterns_for(names, str(tmp_path)) == ["/a/1/x", "/a/2/x", "/a/3/x"]
+
+
+def test_a_rule_is_broad_whichever_files_git_lists_first(tmp_path: Path) -> None:
+    """Half of the files that it matches, or fewer, are encrypted; of many files, each counts once."""
+    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
+    rules = "creation_rules:\n  - path_regex: {}\n    age: {}\n"
+    recipient = "age1lzd99uklcjnc0e7d860axevet2cz99ce9pq6tzuzd05l5nr28ams36nvun"
+    (tmp_path / "-").mkdir()
+    for name in "abc":
+        (tmp_path / "-" / f"{name}.txt").touch()
+    (tmp_path / ".sops.yaml").write_text(rules.format(r"^-/.*\.txt$", recipient))
+    assert attributes.patterns_of_rules(str(tmp_path), []) == []
+    assert attributes.patterns_of_rules(str(tmp_path), ["-/a.txt", "-/b.txt"]) == ["/-/**/*.txt"]
+    (tmp_path / "a").mkdir()
+    (tmp_path / "z").mkdir()
+    for number in range(900):
+        (tmp_path / "a" / f"{number}").touch()
+    for name in "abcd":
+        (tmp_path / "z" / f"{name}.txt").touch()
+    (tmp_path / ".sops.yaml").write_text(rules.format(r"^z/.*\.txt$", recipient))
+    assert attributes.patterns_of_rules(str(tmp_path), ["z/a.txt", "z/b.txt", "z/c.txt"]) == ["/z/**/*.txt"]
+    assert attributes.patterns_of_rules(str(tmp_path), ["z/a.txt", "z/b.txt"]) == []
+
+
+def test_four_choices_are_not_too_many() -> None:
+    assert len(attributes.globs("^(a|b)(c|d)(e|f)(g|h)$")) == 16
+    assert attributes.globs("^(a|b)(c|d)(e|f)(g|h)(i|j)$") == []
+    assert len(attributes.globs("^(a|b|c|d|e|f|g|h|i|j)(a|b|c|d)$")) == 40
+    assert attributes.globs("^(a|b|c|d|e|f|g|h|i|j|k)(a|b|c|d)$") == []
+
+
+def test_whether_the_drivers_are_named(tmp_path: Path) -> None:
+    assert attributes.are_used(str(tmp_path)) is False
+    for text, used in (
+        ("*.yaml diff=other\n", False),
+        ("*.yaml diff=encconf\n", True),
+        ("* merge=encconf", True),
+    ):
+        (tmp_path / ".gitattributes").write_text(text)
+        assert attributes.are_used(str(tmp_path)) is used
