@@ -321,6 +321,7 @@ class TestCommand:
         ]
         page = team.project().run("access", "--person", "bob", "--html", "-").out
         assert page.count("<summary>") == 4
+        assert "None" not in page
 
     @pytest.mark.parametrize("above", [False, True])
     def test_the_command_for_a_repository_is_by_its_own_rules(

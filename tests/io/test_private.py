@@ -161,7 +161,9 @@ class TestPrivateFolder:
             private.write_private(str(tmp_path / name), "secret")
         monkeypatch.setattr(os, "unlink", unlink)
         private.remove_folder(str(tmp_path))
-        assert [path.name for path in tmp_path.iterdir()] == kept
+        (left,) = tmp_path.iterdir()
+        assert left.name == kept[0]
+        assert stat.S_IMODE(left.stat().st_mode) == 0o600
 
     @pytest.mark.posix
     def test_a_link_in_its_place_is_not_followed_and_the_plaintext_goes(
@@ -205,6 +207,23 @@ class TestPrivateFolder:
         with pytest.raises(KeyboardInterrupt), private.PrivateFolder({"TMPDIR": str(tmp_path)}) as path:
             private.write_private(os.path.join(path, "x"), "secret")
         assert not os.path.exists(path)
+
+    def test_where_no_folder_can_be_made(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        def refused(*_: object) -> None:
+            raise OSError(errno.EROFS, "Read-only file system")
+
+        before = signal.getsignal(signal.SIGTERM)
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(private, "memory_mounts", dict)
+        for places, said in (([], "no folder for temporary files"), ([str(tmp_path)], "read-only file sys")):
+            with monkeypatch.context() as patch:
+                patch.setattr(private, "temporary_folders", lambda environ, found=places: found)
+                patch.setattr(os, "mkdir", refused)
+                if not places:
+                    patch.setattr(os.path, "isdir", lambda path: False)
+                with pytest.raises(OutputError, match=said):
+                    private.PrivateFolder({}).__enter__()
+            assert signal.getsignal(signal.SIGTERM) == before
 
     def test_signals_are_handled_meanwhile(self, tmp_path: Path) -> None:
         numbers = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT]
