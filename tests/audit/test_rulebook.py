@@ -210,6 +210,7 @@ def test_places_and_comments_of_a_configuration(tmp_path: Path) -> None:
         ((2, 21), 1),
         ((3, 18), 0),
     ]
+    assert all(said.endswith(")") for _, said in wrong)  # with the hint
 
 
 def test_a_rule_whose_pattern_is_similar_to_a_name(tmp_path: Path) -> None:
@@ -315,3 +316,11 @@ def test_elsewhere_the_rules_of_the_current_folder_apply_whoever_has_written_the
     found = rulebook.Rulebook(None, str(repo.folder)).of("/nowhere/else")
     assert found is not None
     assert found.path == str(repo.folder / ".sops.yaml")
+
+
+def test_a_long_key_with_a_name_has_both(tmp_path: Path) -> None:
+    arn = "arn:aws:kms:eu-west-1:111122223333:key/11111111-2222-3333-4444-555555555555"
+    config = tmp_path / ".sops.yaml"
+    config.write_text(f"creation_rules:\n  - key_groups:\n    - kms:\n        - arn: {arn} # deploy\n")
+    key = master_key("kms", arn)
+    assert rulebook.Rules(str(config)).who(key) == f"kms deploy ({key.label})"
