@@ -333,8 +333,7 @@ def open_with_plain_values(
     document = formats.get(format).scan(text, comments=True)
     paths = _plain_paths(document)
     if not ignore_mac and not any(
-        _fits_without(document, removed, credentials)
-        for removed in _added(document, set(paths))
+        _fits_without(document, removed, credentials) for removed in _added(document, set(paths))
     ):
         raise MacMismatchError(
             f"plaintext at {listed(map(spell, paths), 20)}, and the MAC does not fit the rest: "

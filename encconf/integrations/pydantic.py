@@ -27,7 +27,6 @@ from encconf.settings.layers import Optional, merged_layers
 from encconf.shape.mask import masked_number
 
 if TYPE_CHECKING:
-
     from encconf.engine.loading import Section
     from encconf.identities.credentials import Credentials
     from encconf.settings.layers import Layer, Load

@@ -142,7 +142,6 @@ class _Wanted:
             self.front.warn(f"{error} (skipped)")
         return False
 
-
     def _left_by_mergetool(self, name: str, base: str) -> bool:
         """Whether an encrypted file is a version that git mergetool left behind, and that git does not track.
 

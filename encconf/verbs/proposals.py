@@ -234,9 +234,9 @@ def accept(options: Accepting, front: Front, show: Callable[[Sequence[Shown]], N
         accepted = [each for each in fitting if front.confirm(f"accept {each.path}?")]
     if accepted:
         edits = [each.edit() for each in accepted]
-        Edits(
-            file, fileio.resolve(file), edits, config=options.config, secret=True, rule=lambda: rule
-        ).run(front)
+        Edits(file, fileio.resolve(file), edits, config=options.config, secret=True, rule=lambda: rule).run(
+            front
+        )
         for each in accepted:
             _remove(front, each)
     refused = [each for each in found if each.refusal is not None]

@@ -94,7 +94,6 @@ class TestPut:
         with pytest.raises(error):
             changes.put(text, parse(path), "new", format="yaml")
 
-
     @pytest.mark.parametrize(
         ("text", "said"),
         [

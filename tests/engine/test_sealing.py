@@ -70,9 +70,7 @@ def test_a_twin_that_cannot_be_opened(age_key: AgeKey) -> None:
     text, said = encrypt("a: 1\n", age_key, twin=twin, rule=rule(age_key))
     assert opened(text, age_key) == "a: 1\n"
     assert len(said) == 1
-    assert said[0].startswith(
-        "the existing encrypted file cannot be opened, so it is not reused: "
-    )
+    assert said[0].startswith("the existing encrypted file cannot be opened, so it is not reused: ")
     sealing.encrypt("a: 1\n", rule(age_key), format="yaml", twin=twin, credentials=credentials(age_key))
     with pytest.raises(EncconfError, match="none of your keys"):
         encrypt("a: 1\n", age_key, twin=twin)

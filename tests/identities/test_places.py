@@ -179,4 +179,4 @@ def test_the_scheme_and_the_label_of_an_address() -> None:
         assert credentials.scheme_of(address) == scheme, address
         assert credentials.runs_program(address) is (scheme == "cmd"), address
         shown = credentials.label_of(address)
-        assert (shown.startswith(scheme) if label else not shown), (address, shown)
+        assert shown.startswith(scheme) if label else not shown, (address, shown)

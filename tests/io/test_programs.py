@@ -250,9 +250,7 @@ def test_what_a_library_would_start(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize("leaves", [False, True])
-def test_a_library_in_c_gets_an_environment_of_its_own(
-    monkeypatch: pytest.MonkeyPatch, leaves: bool
-) -> None:
+def test_a_library_in_c_gets_an_environment_of_its_own(monkeypatch: pytest.MonkeyPatch, leaves: bool) -> None:
     """Its PATH has no folder of the work tree, and a secret is not in it; Python's own stays as it is."""
 
     def of_c() -> list[str | None]:
