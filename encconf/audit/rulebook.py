@@ -321,7 +321,7 @@ def by_folder(names: Iterable[str], cwd: str, book: Rulebook) -> list[Folder]:
     here = os.path.abspath(cwd)
     found = []
     for folder, bases in files.items():
-        place = os.path.normpath(os.path.join(here, folder)) if folder else here
+        place = os.path.normpath(os.path.join(here, folder))
         rules = book.of(place)
         found.append(Folder(folder, place if place.endswith(os.sep) else place + os.sep, bases, rules))
     for rules, same in groupby(found, key=lambda folder: folder.rules):
