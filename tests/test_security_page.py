@@ -41,6 +41,21 @@ BACKED: dict[str, tuple[str, ...]] = {
         "test_mac::test_the_rule_is_part_of_it",
     ),
     "to which rops gave another date": ("test_mac::test_another_date_is_another_writer",),
+    "hides an encrypted one of the same name": ("test_differences::test_empty_twice",),
+    "or a document has only empty values": ("test_differences::test_empty_document",),
+    "A plaintext comment of a dotenv or INI file with a carriage return": (
+        "test_opening::test_a_plaintext_comment_that_other_readers_end_early",
+    ),
+    "`load_dotenv` takes nothing from comments": (
+        "test_dotenv::test_a_comment_that_somebody_without_a_key_wrote_sets_nothing",
+    ),
+    "a plaintext value under such a name is refused": (
+        "test_execute::test_a_plaintext_value_without_a_mac_does_not_choose_code",
+        "test_dotenv::test_a_plaintext_value_without_a_mac_does_not_choose_code",
+    ),
+    "that git would take for a bare repository": (
+        "test_ours::test_a_repository_among_the_files_of_a_branch_is_not_ours",
+    ),
     "it covers only encrypted values and their places": ("test_mac::test_only_encrypted_values_count",),
     "uses it only if the resulting text has exactly the values": (
         "test_layout::test_a_stale_record_is_ignored",
