@@ -66,8 +66,7 @@ class Opened(Record):
 
     ``values`` has the value of each leaf, and ``comments`` the document's comments, those that are encrypted
     with their plaintexts, if they were requested; ``comment_edits`` decrypt them.  If the document's block
-    does not say what ``metadata`` does, it is not ``current``, and must be written again.  ``strict`` is
-    whether its MAC has the strict check, and was checked.
+    does not say what ``metadata`` does, it is not ``current``, and must be written again.
     """
 
     document: Document
@@ -78,7 +77,6 @@ class Opened(Record):
     comments: Sequence[Comment] = ()
     comment_edits: Sequence[Edit] = ()
     current: bool = True
-    strict: bool = False
 
     def with_texts(self, texts: Mapping[int, str]) -> Opened:
         """Return this with secrets from elsewhere in place of some values, by the number of their leaf."""
@@ -156,7 +154,6 @@ def open_encrypted(
                 strict = opened.check_mac()
         if not strict:
             _refuse_hidden(opened)
-        opened = opened.replace(strict=strict)
     return without_nulls(opened)
 
 
@@ -167,6 +164,8 @@ def _refuse_hidden(opened: Opened) -> None:
     mapping ends, so anyone could replace a secret by an empty value, or by another value of the file.
     """
     document, read = opened.document, opened.document.format.name_read
+    if document.format.environment:
+        _refuse_commands(opened)
     if document.parts[1:]:
         _refuse_empty_documents(opened)
     elif not document.format.repeats:
@@ -195,6 +194,24 @@ def _refuse_hidden(opened: Opened) -> None:
                 break
             secret.add(name)
             step, around = around.step, around.parent
+
+
+def _refuse_commands(opened: Opened) -> None:
+    """Raise MacMismatchError for a plaintext value under a name that no variable has, such as ``$(program)``.
+
+    sops's MAC does not cover the name, and a shell that reads the decrypted file would run it.
+    """
+    for leaf, value in zip(opened.document.leaves, opened.values, strict=True):
+        name = str(leaf.step).removeprefix("\ufeff").strip()
+        if value.sealed is not None or (name.startswith("#") and "\r" not in name):  # an indented comment
+            continue
+        if name.startswith(("export ", "export\t")):
+            name = name[7:].lstrip()
+        if not name.replace(".", "_").replace("-", "_").isidentifier():
+            raise MacMismatchError(
+                f"{spell(leaf.path)} is not the name of a variable, and its value is not encrypted",
+                hint="remove the line: sops's MAC does not cover its name, so anyone can have written it",
+            )
 
 
 def _refuse_empty_documents(opened: Opened) -> None:

@@ -112,7 +112,7 @@ DATABASE_PASSWORD=change me
         return [tree]
 
     def name_read(self, name: str) -> str:
-        return _read_name(name).strip("'")  # python-dotenv reads a name in quotes
+        return _read_name(name)
 
     def located(self, document: Document, path: Path) -> list[Path]:
         """Return the paths of all lines that readers read under a name: ``export A`` and ``A `` for ``A``."""

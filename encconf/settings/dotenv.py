@@ -237,11 +237,7 @@ def _parsed(
     )
     # No MAC covers comments, and one could close the quotes of a value above it.
     without = [(comment.start, comment.end, "") for comment in opened.document.comments]
-    opened = opened.replace(comment_edits=without)
-    if opened.strict:
-        return _lines(plain_text(opened))
-    # sops's MAC covers no keys of empty values.  With quotes in them, two could enclose the lines in between.
-    return [pair for line in plain_text(opened, layout=False).split("\n") for pair in _lines(line)]
+    return _lines(plain_text(opened.replace(comment_edits=without)))
 
 
 def _lines(text: str) -> list[tuple[str, str | None]]:

@@ -397,6 +397,17 @@ def test_empty_document(sides: Sides) -> None:
     assert (ours.code, ours.out, own.code, own.out) == (51, "", 51, "")
 
 
+def test_dotenv_command(sides: Sides) -> None:
+    text = "A=1\nB.c-d=\nexport E=\n  # F=\n"
+    sides.encrypt("x.env", text)
+    assert sides.ours.run("decrypt", "x.env").out == text
+    for name in ("$(program)", "'x", "program #", "A; program"):
+        sides.write("y.env", f"{name}=\n{sides.real.read('x.env')}")
+        real, ours, own = sides.run("decrypt", "y.env")
+        assert real.out.startswith(f"{name}=\n")
+        assert (ours.code, ours.out, own.code, own.out) == (51, "", 51, ""), name
+
+
 def test_empty_twice(sides: Sides) -> None:
     for name, text, at, more in (
         ("x.env", "PW=x\n", "sops_age", "export PW=\nsops_age"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 
 import engine
@@ -10,7 +9,6 @@ import pytest
 from engine import credentials, rule
 from oracle import AgeKey, Sops
 
-import encconf
 from encconf import api
 from encconf.engine import changes
 from encconf.errors import MacMismatchError
@@ -74,14 +72,6 @@ def test_a_value_beside_indented_ones(value: str, sops: Sops, age_key: AgeKey) -
     assert api.loads(text, format="ini", credentials=who) == wanted
     if '"' not in value:
         assert json.loads(sops.decrypt(text, "ini", "--output-type", "json")) == {"DEFAULT": {}, **wanted}
-
-
-def test_names_of_empty_values_hide_no_variables_from_dotenv(sops: Sops, age_key: AgeKey) -> None:
-    """To python-dotenv, all lines between two single quotes would be one name."""
-    enc = sops.encrypt("A=1\nPW=x\n", "dotenv", age=age_key.recipient)
-    changed = "'x=\n" + enc.replace("sops_age", "y'=\nsops_age", 1)
-    found = encconf.dotenv_values(stream=io.StringIO(changed), credentials=credentials(age_key))
-    assert (found["A"], found["PW"]) == ("1", "x")
 
 
 @pytest.mark.parametrize("added", ["pw: ''\n", "pw: {}\n", "pw:\n"])
