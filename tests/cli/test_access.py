@@ -297,6 +297,7 @@ class TestCommand:
         """Of two keys of a person, and of the files of a repository, whatever their names are."""
         team.seal("a.bin", ["bob"])
         team.seal("b.yaml", ["alice"], ["bob"], threshold=2)
+        team.seal("b2.bin", ["bob"], ["bob2"], threshold=2)
         for path in ("c.yaml", "d.yaml"):
             team.seal(path, ["alice", "bob"])
         team.seal("e.yaml", ["alice", "bob2", "bob"])
@@ -316,11 +317,12 @@ class TestCommand:
             ("d.yaml", "exposed", ["db.password", "token", "db.host"]),
             ("e.yaml", "exposed", ["db.password", "token", "db.host"]),
             ("a.bin", "reads", ["the whole file"]),
+            ("b2.bin", "reads", ["the whole file"]),
             ("b.yaml", "part", ["db.password", "token", "db.host"]),
             ("c.yaml", "former", []),
         ]
         page = team.project().run("access", "--person", "bob", "--html", "-").out
-        assert page.count("<summary>") == 4
+        assert page.count("<summary>") == 5
         assert "None" not in page
 
     @pytest.mark.parametrize("above", [False, True])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import subprocess
@@ -505,6 +506,26 @@ def test_a_write_leaves_nothing_open_and_is_on_the_disk(
     assert twin.read_text() == "three"
     assert len(os.listdir("/proc/self/fd")) == len(before)
     assert synced == [b"one", b"two", b"two", b"three"], "and the copy of the old content"
+
+
+def test_the_system_says_why_a_file_may_not_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be the file system, and not the mode."""
+    path, real = tmp_path / "x", os.open
+    path.write_text("old")
+
+    def read_only(name: str, flags: int, *args: object, **options: object) -> int:
+        if name == "x" and flags & os.O_WRONLY:
+            raise OSError(errno.EROFS, "Read-only file system")
+        return real(name, flags, *args, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(os, "access", lambda *_, **__: False)
+    monkeypatch.setattr(os, "supports_dir_fd", {*os.supports_dir_fd, read_only})
+    monkeypatch.setattr(os, "open", read_only)
+    with pytest.raises(OutputError, match="cannot be written: read-only file system"):
+        fileio.write_atomic(str(path), "new")
+    assert path.read_text() == "old"
 
 
 def test_a_file_that_may_not_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
