@@ -152,7 +152,7 @@ def open_encrypted(
             except MacMismatchError:
                 opened = _as_older_sops(opened)
                 strict = opened.check_mac()
-        if not strict:
+        if not strict or metadata.selection.mac_only_encrypted:
             _refuse_hidden(opened)
     return without_nulls(opened)
 
@@ -161,7 +161,8 @@ def _refuse_hidden(opened: Opened) -> None:
     """Raise MacMismatchError for a key that occurs twice, if the last one is no ciphertext, but hides some.
 
     The last one counts.  sops's MAC covers neither empty values nor the keys of plaintext ones, nor where a
-    mapping ends, so anyone could replace a secret by an empty value, or by another value of the file.
+    mapping ends, so anyone could replace a secret by an empty value, or by another value of the file.  With
+    ``mac_only_encrypted``, even the strict check covers no plaintext value.
     """
     document, read = opened.document, opened.document.format.name_read
     if document.format.environment:
@@ -187,8 +188,7 @@ def _refuse_hidden(opened: Opened) -> None:
                     break
                 raise MacMismatchError(
                     f"{spell(item.path)} occurs twice, and the last one hides what the first one encrypts",
-                    hint="remove the last one: sops's MAC covers neither keys nor empty values, so "
-                    "anyone can have added it",
+                    hint="remove the last one: no MAC covers it, so anyone can have added it",
                 )
             if not sealed:
                 break
@@ -210,7 +210,7 @@ def _refuse_commands(opened: Opened) -> None:
         if not name.replace(".", "_").replace("-", "_").isidentifier():
             raise MacMismatchError(
                 f"{spell(leaf.path)} is not the name of a variable, and its value is not encrypted",
-                hint="remove the line: sops's MAC does not cover its name, so anyone can have written it",
+                hint="remove the line: no MAC covers its name, so anyone can have written it",
             )
 
 

@@ -431,3 +431,13 @@ def test_a_plaintext_comment_that_other_readers_end_early(age_key: AgeKey, forma
     assert changed != enc
     with pytest.raises(DecryptError, match="carriage return"):
         opened(age_key, changed, format)
+
+
+@pytest.mark.parametrize("line", ["$(program)=x\n", "export A=x\n", "export A=\n"])
+def test_plaintext_that_no_mac_covers_hides_nothing_and_is_no_command(age_key: AgeKey, line: str) -> None:
+    only = Selection("encrypted_regex", "^A$", mac_only_encrypted=True)
+    enc = encrypt(age_key, "A=1\nB=2\n", "dotenv", selection=only)
+    at = enc.index("sops_")
+    assert opened(age_key, f"{enc[:at]}C=x\n{enc[at:]}", "dotenv")
+    with pytest.raises(MacMismatchError):
+        opened(age_key, enc[:at] + line + enc[at:], "dotenv")
