@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import threading
 import time
@@ -99,14 +100,18 @@ def test_the_limit_is_for_the_whole_run() -> None:
     assert failure("sh -c 'exec >&-; sleep 15; exit 3'", limit=0.3).reason == "slow"
 
 
-def test_no_thread_keeps_python_from_ending_and_no_process_is_left() -> None:
+def test_no_thread_keeps_python_from_ending_and_no_process_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its child keeps the pipe open."""
+    started: list[subprocess.Popen[bytes]] = []
+    real = command.programs.start
+    monkeypatch.setattr(
+        command.programs, "start", lambda *args, **how: started.append(real(*args, **how)) or started[-1]
+    )
     threads = set(threading.enumerate())
     assert failure("sh -c 'sleep 2 & echo half'", limit=0.2).reason == "slow"
     reading = set(threading.enumerate()) - threads
     assert reading
     assert all(thread.daemon for thread in reading)
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+    assert [process.returncode is not None for process in started] == [True]  # it was waited for
     for thread in reading:
         thread.join(20)

@@ -122,6 +122,29 @@ class TestPrivateFolder:
             os.chmod(path, 0)
         assert not os.path.exists(path)
 
+    @pytest.mark.services  # as another user: rights count
+    @pytest.mark.parametrize("by_name", [False, True])
+    @pytest.mark.parametrize("mode", [0, 0o400, 0o200, 0o100, 0o500])
+    def test_no_mode_in_it_keeps_anything(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by_name: bool, mode: int
+    ) -> None:
+        if by_name:
+            monkeypatch.setattr(os, "supports_dir_fd", set())
+        for place in (tmp_path.parent, tmp_path):
+            place.chmod(0o777)
+        monkeypatch.setattr(private, "memory_mounts", dict)
+        os.seteuid(65534)
+        try:
+            with private.PrivateFolder({"TMPDIR": str(tmp_path)}) as path:
+                inner = os.path.join(path, "a", "b")
+                os.makedirs(inner)
+                private.write_private(os.path.join(inner, "x"), "secret")
+                for place in (os.path.join(inner, "x"), inner, os.path.dirname(inner), path):
+                    os.chmod(place, mode)
+        finally:
+            os.seteuid(0)
+        assert list(tmp_path.iterdir()) == []
+
     @pytest.mark.posix
     @pytest.mark.parametrize("by_name", [False, True])
     def test_no_link_in_it_is_followed(
@@ -240,6 +263,7 @@ class TestPrivateFolder:
         assert path in (caught.value.hint or "")
         with pytest.raises(InputError, match="first") as other, private.PrivateFolder({}) as path:
             raise InputError("first", hint="try")
+        assert (other.value.hint or "").startswith("try; the temporary folder with the plaintext")
         assert path in (other.value.hint or "")
         os.rmdir(path)
 
