@@ -374,3 +374,12 @@ def test_conflicts_of_before_can_be_resolved() -> None:
     assert (conflict.merged.text, conflict.merged.theirs) == ("a: 1\nb: ours\n", "a: 1\nb: theirs\n")
     with pytest.raises(UnmergedError):
         api.loads(text, credentials=mine)
+
+
+def test_a_side_with_a_conflict_is_not_merged_without_a_key() -> None:
+    base, ours, theirs = versions(*both_changed("yaml"), "yaml")
+    conflicting = merge(base, ours, theirs, format="yaml", credentials=MINE).text
+    for sides in ((conflicting, theirs), (theirs, conflicting)):
+        with pytest.raises(UnmergedError, match="a merge left a conflict in the file") as caught:
+            merge(base, *sides, format="yaml", credentials=STRANGER)
+        assert caught.value.hint == "resolve it first with: encconf edit FILE"
