@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -476,3 +477,37 @@ def test_where_ssh_keys_are_looked_for(tmp_path: Path, monkeypatch: pytest.Monke
     for number in range(500):
         (home / ".ssh" / f"{number}.pub").touch()
     assert naming.origins(str(tmp_path), {"HOME": str(home)}) == {}
+
+
+def test_the_part_of_a_key_of_another_form() -> None:
+    for name, shown in (
+        ("a:b:c:d:e:f", "a:b:c:d:e:f"),
+        ("arn:aws:kms:short", "arn:aws:kms:short"),
+        ("other/p/locations/l/keyRings/r/cryptoKeys/k", "k"),
+    ):
+        assert naming.key_id(from_entry("x", {"x": name})) == shown
+    assert naming.key_id(master_key("hc_vault", "https://v:8200/v1/a/b/c/d/keys/web")) == "web"
+
+
+def test_keys_without_a_comment_of_their_own(tmp_path: Path) -> None:
+    other = SSH[:-4] + "AAAA"
+    names = of_recipients(tmp_path, f"alice {SSH}\n")
+    assert names.given(from_entry("age", {"recipient": f"{SSH} laptop"})) == "alice"
+    assert names.given(from_entry("age", {"recipient": other})) is None
+    (tmp_path / ".ssh").mkdir()
+    (tmp_path / ".ssh" / "id.pub").write_text(f"{SSH}\n")
+    assert list(naming.origins(str(tmp_path), {"HOME": str(tmp_path)}).values()) == ["~/.ssh/id.pub"]
+
+
+@pytest.mark.parametrize("keys", ["[5]", "[null]", "{}", '[{"key": 5}]', '[{"id": "x"}]', '["no"]', "true"])
+def test_json_without_keys(tmp_path: Path, keys: str) -> None:
+    with pytest.raises(ConfigError, match="it contains no keys in a known form"):
+        of_recipients(tmp_path, f'{{"bob": {keys}}}', "team.json")
+
+
+@pytest.mark.services  # as root: gives a file to another user
+def test_names_in_a_configuration_of_another_user(tmp_path: Path) -> None:
+    """They encrypt nothing."""
+    (tmp_path / ".sops.yaml").write_text(f"creation_rules:\n  - age:\n      - {A} # alice\n")
+    os.chown(tmp_path / ".sops.yaml", 65534, -1)
+    assert Names.for_files([str(tmp_path / "x.yaml")], None, []).given(age(A)) == "alice"

@@ -97,7 +97,10 @@ def test_it_prints_more_than_any_secret(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_the_limit_is_for_the_whole_run() -> None:
     """Also for what it does after its output has ended."""
-    assert failure("sh -c 'exec >&-; sleep 15; exit 3'", limit=0.3).reason == "slow"
+    for alone in (False, True):
+        started = time.monotonic()
+        assert failure("sh -c 'exec >&-; sleep 15; exit 3'", limit=0.3, alone=alone).reason == "slow"
+        assert time.monotonic() - started < 12  # it is killed
 
 
 def test_no_thread_keeps_python_from_ending_and_no_process_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
