@@ -282,10 +282,19 @@ def test_a_program_of_the_current_folder_is_named_with_it(
     (tmp_path / "bin").mkdir()
     program(tmp_path / "bin" / "q", "")
     monkeypatch.chdir(tmp_path)
-    for name, path, shown in (("p", "", "./p"), ("p", ".", "./p"), ("q", "bin", "bin/q")):
+    program(tmp_path / "bin" / "p", "")
+    for name, path, shown in (("p", "", "./p"), ("p", ".", "./p"), ("q", "bin", "bin/q"), ("p", ":bin", "./p")):
         message, hint = programs.missing(name, {"PATH": path})
         assert message == f"{name} was not found, except in the current folder"
         assert f"encconf does not run {shown}, since" in hint
+
+
+def test_an_exe_beside_python_is_not_run_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.executable", str(tmp_path / "bin" / "python"))
+    program(tmp_path / "bin" / "encconf.exe", "")
+    assert programs.own_command() == [f"{tmp_path}/bin/python", "-P", "-m", "encconf"]
+    program(tmp_path / "bin" / "encconf", "")
+    assert programs.own_command() == [f"{tmp_path}/bin/encconf"]
 
 
 def test_a_batch_file_is_an_ordinary_program_elsewhere() -> None:
@@ -324,6 +333,11 @@ class TestWindows:
         assert programs.find("odd.txt", environ) is None
         assert programs.find(f"{tmp_path}/bin/gpg", environ) == f"{tmp_path}/bin/gpg.exe"
         assert programs.find("odd.txt", {"PATH": environ["PATH"]}) == f"{tmp_path}/bin/odd.txt"
+
+    def test_an_empty_ending_is_none(self, tmp_path: Path) -> None:
+        program(tmp_path / "bin" / "gpg", "")
+        for endings in (".exe;", ";;.exe", ""):
+            assert programs.find("gpg", {"PATH": str(tmp_path / "bin"), "PATHEXT": endings}) is None, endings
 
     def test_none_of_the_current_folder_runs(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """CreateProcess and shutil.which look there first."""
