@@ -283,7 +283,8 @@ def test_a_program_of_the_current_folder_is_named_with_it(
     program(tmp_path / "bin" / "q", "")
     monkeypatch.chdir(tmp_path)
     program(tmp_path / "bin" / "p", "")
-    for name, path, shown in (("p", "", "./p"), ("p", ".", "./p"), ("q", "bin", "bin/q"), ("p", ":bin", "./p")):
+    cases = (("p", "", "./p"), ("p", ".", "./p"), ("q", "bin", "bin/q"), ("p", ":bin", "./p"))
+    for name, path, shown in cases:
         message, hint = programs.missing(name, {"PATH": path})
         assert message == f"{name} was not found, except in the current folder"
         assert f"encconf does not run {shown}, since" in hint
