@@ -383,3 +383,12 @@ def test_a_side_with_a_conflict_is_not_merged_without_a_key() -> None:
         with pytest.raises(UnmergedError, match="a merge left a conflict in the file") as caught:
             merge(base, *sides, format="yaml", credentials=STRANGER)
         assert caught.value.hint == "resolve it first with: encconf edit FILE"
+
+
+@pytest.mark.parametrize("value", ["x", "ENC[x]", "[]"])
+def test_a_conflict_that_is_no_ciphertext(value: str) -> None:
+    text = merge(*versions(*both_changed("yaml"), "yaml"), format="yaml", credentials=MINE).text
+    changed_text = re.sub(r"(?m)encconf_conflict: .*$", f"encconf_conflict: {value}", text)
+    assert changed_text != text
+    with pytest.raises(MacMismatchError, match="conflict was changed without its key"):
+        open_conflict(changed_text, format="yaml", credentials=MINE)
