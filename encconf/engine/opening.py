@@ -207,7 +207,7 @@ def _refuse_commands(opened: Opened) -> None:
             continue
         if name.startswith(("export ", "export\t")):
             name = name[7:].lstrip()
-        if not name.replace(".", "_").replace("-", "_").isidentifier():
+        if not f"_{name}".replace(".", "_").replace("-", "_").isidentifier():  # docker takes 2FA=1, too
             raise MacMismatchError(
                 f"{spell(leaf.path)} is not the name of a variable, and its value is not encrypted",
                 hint="remove the line: no MAC covers its name, so anyone can have written it",

@@ -398,7 +398,7 @@ def test_empty_document(sides: Sides) -> None:
 
 
 def test_dotenv_command(sides: Sides) -> None:
-    text = "A=1\nB.c-d=\nexport E=\n  # F=\n"
+    text = "A=1\n2FA=\nB.c-d=\nexport E=\n  # F=\n"
     sides.encrypt("x.env", text)
     assert sides.ours.run("decrypt", "x.env").out == text
     for name in ("$(program)", "'x", "program #", "A; program"):
