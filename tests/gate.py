@@ -83,14 +83,15 @@ CHECKS["group by group"] = Check(
 )
 CHECKS["author"] = Check(
     "a data key is reused only if the file's author knew our secrets",
-    {"return 0 < len(hard) <= same * 2": "return True"},
+    {"return sum(1 for _ in islice(hard, needed)) == needed": "return True"},
     "replaced",
     "encrypt update",
 )
 CHECKS["guesses"] = Check(
     "values that anyone could guess prove nothing about the author",
     {
-        "leaf in plain.leaves if is_hard_to_guess(leaf)]": "leaf in plain.leaves if leaf.data]",
+        "sum(is_hard_to_guess(leaf) for leaf": "sum(bool(leaf.data) for leaf",
+        "if is_it and is_hard_to_guess(leaf))": "if is_it and leaf.data)",
     },
     "replaced",
     "encrypt update",
