@@ -83,15 +83,15 @@ CHECKS["group by group"] = Check(
 )
 CHECKS["author"] = Check(
     "a data key is reused only if the file's author knew our secrets",
-    {"return sum(1 for _ in islice(hard, needed)) == needed": "return True"},
+    {"return len(list(found)) == needed": "return True"},
     "replaced",
     "encrypt update",
 )
 CHECKS["guesses"] = Check(
     "values that anyone could guess prove nothing about the author",
     {
-        "sum(is_hard_to_guess(leaf) for leaf": "sum(bool(leaf.data) for leaf",
-        "if is_it and is_hard_to_guess(leaf))": "if is_it and leaf.data)",
+        "sum(map(is_hard_to_guess, new))": "sum(bool(leaf.data) for leaf in new)",
+        "filter(is_hard_to_guess, same)": "(leaf for leaf in same if leaf.data)",
     },
     "replaced",
     "encrypt update",

@@ -153,24 +153,31 @@ def open_encrypted(
                 opened = _as_older_sops(opened)
                 strict = opened.check_mac()
         if not strict or metadata.selection.mac_only_encrypted:
-            _refuse_hidden(opened)
+            _refuse_additions(opened)
     return without_nulls(opened)
 
 
-def _refuse_hidden(opened: Opened) -> None:
-    """Raise MacMismatchError for a key that occurs twice, if the last one is no ciphertext, but hides some.
+def _refuse_additions(opened: Opened) -> None:
+    """Raise MacMismatchError for what only somebody without a key would add to a file of sops.
 
-    The last one counts.  sops's MAC covers neither empty values nor the keys of plaintext ones, nor where a
-    mapping ends, so anyone could replace a secret by an empty value, or by another value of the file.  With
-    ``mac_only_encrypted``, even the strict check covers no plaintext value.
+    sops's MAC covers neither empty values nor the keys of plaintext ones, nor where a mapping or a document
+    ends.  With ``mac_only_encrypted``, even the strict check does not cover plaintext values.
     """
-    document, read = opened.document, opened.document.format.name_read
+    document = opened.document
     if document.format.environment:
         _refuse_commands(opened)
     if document.parts[1:]:
         _refuse_empty_documents(opened)
-    elif not document.format.repeats:
-        return
+    if document.parts[1:] or document.format.repeats:
+        _refuse_hidden(opened)
+
+
+def _refuse_hidden(opened: Opened) -> None:
+    """Raise MacMismatchError for a key that occurs twice, if the last one is plaintext and hides ciphertexts.
+
+    The last one counts, so it would replace a secret by an empty value, or by another value of the file.
+    """
+    document, read = opened.document, opened.document.format.name_read
     secret: set[tuple[int, str | int | None]] = set()  # the keys so far, with their mapping
     values = iter(opened.values)
     for item in document.items:

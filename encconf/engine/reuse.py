@@ -52,13 +52,14 @@ def author_knew(old: Opened, plain: Document) -> bool:
     """
     pairs = zip(old.document.leaves, old.values, strict=True)
     known = {(leaf.path, value.type, value.data) for leaf, value in pairs if value.sealed is not None}
-    is_known = [(leaf.path, leaf.type, leaf.data) in known for leaf in plain.leaves]
-    of_plain = list(zip(plain.leaves, is_known, strict=True))
-    # Most values are known, and looking at each would take a tenth of an `encrypt`.
-    unknown = sum(is_hard_to_guess(leaf) for leaf, is_it in of_plain if not is_it)
-    needed = max(unknown, 1)
-    hard = (leaf for leaf, is_it in of_plain if is_it and is_hard_to_guess(leaf))
-    return sum(1 for _ in islice(hard, needed)) == needed
+    new: list[Leaf] = []
+    same: list[Leaf] = []
+    for leaf in plain.leaves:
+        (same if (leaf.path, leaf.type, leaf.data) in known else new).append(leaf)
+    needed = max(sum(map(is_hard_to_guess, new)), 1)
+    # Looking at all of the old values would take a tenth of an `encrypt`.
+    found = islice(filter(is_hard_to_guess, same), needed)
+    return len(list(found)) == needed
 
 
 def is_hard_to_guess(leaf: Leaf) -> bool:
