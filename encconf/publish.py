@@ -104,7 +104,7 @@ def _complete(found: Destination) -> None:
         settings["vault_kv_version"] = version or 2
         mount = settings.setdefault("vault_kv_mount_name", "secret/")
         if str(mount).strip("/").partition("/")[0] in _NO_MOUNTS:
-            raise ConfigError(f"{found.place}.vault_kv_mount_name is {mount}, which is no KV engine")
+            raise ConfigError(f"{found.place}.vault_kv_mount_name is {mount}, which is not a KV engine")
 
 
 _NO_MOUNTS = ("sys", "auth", "identity", "cubbyhole")

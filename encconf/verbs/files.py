@@ -217,7 +217,7 @@ def refuse_swapped(file: str, words: Iterable[str | None], usage: str) -> None:
 def confirmed_new(front: Front, file: str, *, always: bool = False) -> str:
     """Ask whether a file with a name like that of another one is to be created; ``always``: for any name.
 
-    Returns what to say about the other one if there is no terminal to ask on, or "".
+    Without a terminal to ask on, returns a hint about the other file, or "".
     Raises MissingFileError if the user does not want the file.
     """
     near = fileio.near(file)

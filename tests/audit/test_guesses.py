@@ -186,7 +186,7 @@ def test_values_that_are_worth_hiding() -> None:
     assert hidden(SECRET, all_hidden)[0] == "data.a"
     assert "data.b" not in hidden(SECRET, all_hidden)
     assert hidden(SECRET.replace("Secret", "ConfigMap"), all_hidden) == []
-    inner = "a:\n  apiVersion: v1\n  kind: ConfigMap\n  data: hunter2 and more\n"  # is no object
+    inner = "a:\n  apiVersion: v1\n  kind: ConfigMap\n  data: hunter2 and more\n"  # not an object
     assert hidden(inner, all_hidden) == ["a.apiVersion", "a.kind", "a.data"]
     encoded = "Y2hhbmdlLW1l"  # a placeholder in base64, which only a Kubernetes object has
     assert hidden(f"data: {encoded}\n", all_hidden) == ["data"]

@@ -173,7 +173,7 @@ class TestKeygen:
             assert "AGE-SECRET-KEY" not in done.err + done.out
 
     def test_a_key_file_in_a_repository(self, fresh: Project) -> None:
-        """It should not get into a commit, and somebody who can add it is told so."""
+        """git should ignore it.  If you can add the key, the hint says how."""
         fresh.git("init", "-q")
         fresh.run("init")
         done = fresh.run("keygen", "-o", "ci.txt")

@@ -31,7 +31,7 @@ EACH = pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
 
 
 def starts(text: str) -> list[int]:
-    """Where a line begins that is no part of a value: what is above it says the same alone."""
+    """Where a line begins outside of a value: the text above it means the same without the rest."""
     found = []
     for start in (text.startswith("\ufeff"), *(each.end() for each in re.finditer("\n", text))):
         try:

@@ -178,7 +178,7 @@ def test_more_than_the_limit(tmp_path: Path, limit: int, said: str) -> None:
 
 
 def test_what_another_user_puts_into_a_folder_for_everyone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In every folder: of whom, with which mode, and on the same device or not."""
+    """Files of each owner and mode, on the same device or another, in each kind of folder."""
     me, other, third = 1000, 1001, 1002
     monkeypatch.setattr(os, "geteuid", lambda: me)
 

@@ -311,7 +311,7 @@ def test_a_path_and_the_folders_above_it(tmp_path: Path, monkeypatch: pytest.Mon
 
 @pytest.mark.posix
 class TestOwn:
-    """A file that is read for its owner: nobody else may have written it."""
+    """A file that is read for its owner is refused if somebody else could have written it."""
 
     @pytest.mark.parametrize("mode", [0o600, 0o644, 0o755, 0o400])
     def test_one_that_only_you_may_write(self, tmp_path: Path, mode: int) -> None:

@@ -97,7 +97,7 @@ def test_no_rule_writes_to_what_is_not_a_kv_engine(project: Project) -> None:
             put_vault(settings, "x", {"plugin_name": "x"}, credentials)
         assert len(server.seen) == 1
     project.rules("destination_rules:\n  - {vault_path: acl, vault_kv_mount_name: /sys/policies}\n")
-    assert "is no KV engine" in project.run("publish", "--yes", "kv2.yaml", code=1).err
+    assert "is not a KV engine" in project.run("publish", "--yes", "kv2.yaml", code=1).err
 
 
 def test_a_server_that_gets_no_token_is_not_one_that_cannot_be_read() -> None:
