@@ -324,13 +324,14 @@ def put_vault(settings: Settings, name: str, content: Content, credentials: Cred
     if not is_path(parts):
         raise _failed("vault", f"{printable(path)[:200]} is not the path of a secret")
 
+    def get(steps: list[str]) -> dict[str, Any]:
+        return vault.ask(server, credentials, "GET", steps, "", again=False)
+
     first = settings.get("vault_kv_version") == 1
     if first:
-        _refuse_other_engines(
-            parts, lambda steps: vault.ask(server, credentials, "GET", steps, "", again=False)
-        )
+        _refuse_other_engines(parts, get)
     try:
-        found = vault.ask(server, credentials, "GET", parts, "", again=False)
+        found = get(parts)
         if _same(found["data"] if first else found["data"]["data"], content):
             return False
     except MasterKeyError as error:
