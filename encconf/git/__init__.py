@@ -159,6 +159,10 @@ def _around(folder: str, environ: Mapping[str, str]) -> str | None:
     for place in upwards(os.path.realpath(folder)):
         if os.path.exists(os.path.join(place, ".git")):
             if heads:
+                from encconf.io.trust import is_foreign
+
+                if is_foreign(os.path.join(place, ".git")):  # with --git-dir, git does not look whose it is
+                    return None
                 words = [*_ASKING, f"--git-dir={place}/.git", f"--work-tree={place}", "-C", place]
                 code, tracked = start([*words, "ls-files", "-z", "--", *heads], environ)()
                 return place if code == 0 and tracked else None
