@@ -94,6 +94,21 @@ def test_a_repository_among_the_files_of_a_branch_is_not_ours(
     need_files(["."])
 
 
+def test_the_repository_of_another_user_does_not_say_whose_a_bare_one_is(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With --git-dir, git does not look who owns a repository."""
+    from encconf.git import is_bare
+
+    commit(folder, named(ALICE.recipient))
+    git(folder, "init", "-q", "--bare", "mine")
+    git(folder, "add", "-f", "mine/HEAD")
+    inside = str(folder / "mine")
+    assert not is_bare(inside)
+    monkeypatch.setattr("encconf.io.trust.is_foreign", lambda path: path == str(folder / ".git"))
+    assert is_bare(inside)
+
+
 def test_what_was_not_committed_is_not_ours(folder: Path) -> None:
     folder.joinpath(".sops.yaml").write_text(named(BOB.recipient))
     assert our_rule(FILE) is None
