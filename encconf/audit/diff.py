@@ -10,7 +10,6 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from itertools import islice
 
 from encconf import formats
@@ -163,9 +162,11 @@ def _agree(side: Side, other: Side) -> None:
     """Give a plaintext side the format of the other side, if its own name does not say the format."""
     if side.text is None or not formats.get(side.format).single_value or side.found or other.found is None:
         return
-    with suppress(UnicodeEncodeError):
+    try:
         side.text.encode()
-        side.format = other.found
+    except UnicodeEncodeError:
+        return
+    side.format = other.found
 
 
 # --- comments and blocks -------------------------------------------------------------------------
@@ -306,16 +307,21 @@ def _old_and_new(pair: Sequence[object]) -> Json | None:
 class Side:
     """One side.  ``label`` is its name in messages; ``text`` is None if the file does not exist there.
 
-    A caller that has scanned the text already, with its comments, passes the document as the ``text``.
+    A caller that has scanned the text already, with its comments, passes the document as the ``text``, and
+    one that has opened it passes that.
     ``found`` is the given format, or that of a SOPS file according to its content, or None.  ``format`` is
     ``found``, or else the format that the ``path`` says.
     """
 
-    def __init__(self, label: str, path: str, text: str | Document | None, format: str | None = None) -> None:
+    def __init__(
+        self, label: str, path: str, text: str | Document | opening.Opened | None, format: str | None = None
+    ) -> None:
         self.label = label
         self.path = path
-        self.document = None if text is None or isinstance(text, str) else text
-        self.text = text if text is None or isinstance(text, str) else text.text
+        self.opened = text if isinstance(text, opening.Opened) else None
+        known = text.document if isinstance(text, opening.Opened) else text
+        self.document = None if known is None or isinstance(known, str) else known
+        self.text = known if known is None or isinstance(known, str) else known.text
         self.found = format or formats.find(self.text or "", path)
         self.format = self.found or formats.of_path(path)
 
@@ -382,10 +388,13 @@ class Content:
             document = self.side.document or formats.get(self.side.format).scan(text, comments=True)
         except EmptyDocumentError:
             return
-        with suppress(NotEncryptedError):
+        try:
             self.metadata = Metadata.of(document)
+        except NotEncryptedError:
+            self.metadata = None
         if self.metadata is not None:
-            if credentials is not None:
+            self.opened = self.side.opened
+            if self.opened is None and credentials is not None:
                 self._open(text, credentials)
             self.readable = self.opened is not None
         values: Sequence[Value] = document.leaves
@@ -610,11 +619,11 @@ def _prefixes(old: Path, new: Path) -> tuple[Path, Path]:
     return old[: len(old) - same], new[: len(new) - same]
 
 
-def between(file: str, before: str, after: str | Document, format: str) -> list[str]:
+def between(file: str, before: str | opening.Opened, after: str | Document, format: str) -> list[str]:
     """Return what differs between two plaintexts of a file, without values.
 
     Items that are inserted into a list are recognized, and values that moved to another path.  A caller that
-    has scanned the second text passes the document (see `Side`).
+    has opened the first text or scanned the second one passes that (see `Side`).
     """
     from encconf.engine.effects import Effect
 

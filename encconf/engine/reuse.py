@@ -6,7 +6,6 @@ at most once, and only for the same place, type and bytes.
 
 from __future__ import annotations
 
-import re
 from itertools import islice
 
 from encconf.engine.opening import comment_aad, comment_bytes
@@ -28,18 +27,24 @@ if TYPE_CHECKING:
 
 # --- the data key --------------------------------------------------------------------------------
 
-# These are compiled when they are first needed: most commands ask for no author.
+# Words, and no regular expressions: to compile these would take longer than all that `author_knew` does.
 _COMMON = (
-    rb"(?i)change|example|sample|dummy|placeholder|replace|insert|fill.?(?:in|me)|put.?your|your[-_ .]|todo"
-    rb"|default|passw|secret|test|admin|root|postgres|localhost|qwerty|abcd|1234|^ref\+|^[<$]|\{\{"
-)
-"""Parts of secrets that everyone uses in examples and while developing, and of references."""
-_PUBLIC = (
-    rb"CERTIFICATE-----|PUBLIC KEY-----|^LS0tLS1CRUdJTiB(?:DRVJU|QVUJM)|^ssh-|^age1|sha(?:256|512)"
-    rb"|^A[KS]IA|^pk_|^AIza"
-)
-"""What only looks like a secret: certificates, public keys, digests, ids."""
-_GENERATED = rb"[A-Za-z0-9+/_=]{16,}"
+    b"change", b"example", b"sample", b"dummy", b"placeholder", b"replace", b"insert", b"fill", b"your",
+    b"todo", b"default", b"passw", b"secret", b"test", b"admin", b"root", b"postgres", b"localhost",
+    b"qwerty", b"abcd", b"1234", b"{{",
+)  # fmt: skip
+"""Parts of secrets that everyone uses in examples and while developing, in lower case."""
+_PUBLIC = (b"CERTIFICATE-----", b"PUBLIC KEY-----", b"sha256", b"sha512")
+_PUBLIC_BEGINNINGS = (
+    b"LS0tLS1CRUdJTiBDRVJU", b"LS0tLS1CRUdJTiBQVUJM", b"ssh-", b"age1", b"AKIA", b"ASIA", b"pk_", b"AIza",
+)  # fmt: skip
+"""What only looks like a secret: certificates and public keys (also in base64), digests, ids."""
+_REFERENCES = (b"ref+", b"<", b"$")
+"""How references and placeholders begin."""
+_DIGITS = frozenset(b"0123456789")
+_LETTERS = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
+_NOT_GENERATED = bytes(set(range(256)) - _DIGITS - _LETTERS - set(b"+/_="))
+_SPACES = bytes.maketrans(_NOT_GENERATED, b" " * len(_NOT_GENERATED))
 
 
 def author_knew(old: Opened, plain: Document) -> bool:
@@ -71,14 +76,18 @@ def is_hard_to_guess(leaf: Leaf) -> bool:
     a few random letters are enough.
     """
     data = leaf.data
-    if leaf.type not in ("str", "bytes") or data is None or len(data) < 6 or re.search(_PUBLIC, data):
+    if leaf.type not in ("str", "bytes") or data is None or len(data) < 6:
         return False
-    if any(
-        re.search(rb"[0-9]", run) and re.search(rb"[A-Za-z]", run) and len(set(run)) >= 10
-        for run in re.findall(_GENERATED, data)
-    ):
-        return True
-    return called_a_secret(leaf.path) and len(set(data)) >= 5 and not re.search(_COMMON, data)
+    if data.startswith(_PUBLIC_BEGINNINGS) or any(part in data for part in _PUBLIC):
+        return False
+    for run in data.translate(_SPACES).split():
+        signs = set(run)
+        if len(run) >= 16 and len(signs) >= 10 and signs & _DIGITS and signs & _LETTERS:
+            return True
+    if not called_a_secret(leaf.path) or len(set(data)) < 5 or data.startswith(_REFERENCES):
+        return False
+    low = data.lower()
+    return not any(part in low for part in _COMMON)
 
 
 # --- ciphertexts ---------------------------------------------------------------------------------

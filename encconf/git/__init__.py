@@ -10,10 +10,8 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 
 from encconf.errors import UsageError
-from encconf.io import programs
 from encconf.io.fileio import LIMIT, upwards
 
 TYPE_CHECKING = False
@@ -179,6 +177,8 @@ def _is_of_another(index: str, folder: str) -> bool:
         return False
     own = os.path.join(root, ".git")
     if os.path.isfile(own):  # of a submodule, or a linked work tree
+        from contextlib import suppress
+
         with suppress(OSError), open(own, "rb") as file:
             own = os.path.join(root, os.fsdecode(file.read(LIMIT)).removeprefix("gitdir: ").rstrip("\n"))
     path = os.path.join(root, index)
@@ -235,6 +235,7 @@ def start(
     if not hasattr(os, "posix_spawn"):
         return lambda: _run_portably(arguments, environ)
     from encconf.identities.credentials import KEY_VARIABLES
+    from encconf.io import programs  # here, since most commands look for a repository, and few run git
 
     program, environ = programs.prepare("git", environ, without=KEY_VARIABLES)
     if program is None:
@@ -291,6 +292,7 @@ def _read_for(pipe: IO[bytes], limit: int | None, seconds: float) -> tuple[bytes
 
 def _run_portably(arguments: list[str], environ: Mapping[str, str]) -> tuple[int, str]:
     from encconf.identities.credentials import KEY_VARIABLES
+    from encconf.io import programs
 
     try:
         result = programs.run(["git", *arguments], environ, without=KEY_VARIABLES)

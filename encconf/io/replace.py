@@ -11,7 +11,6 @@ import errno
 import os
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 
 from encconf.errors import OutputError
 from encconf.io.descriptors import (
@@ -331,8 +330,7 @@ def overwrite(descriptor: int, data: bytes, mode: int, folder: str) -> None:
                     f"cannot be written completely and is now damaged: {reason(error)}",
                     hint=f"the content that {where}",
                 ) from None
-            with suppress(OutputError):  # `encconf check` reports the copy
-                _forget(saved)
+            _forget(saved, quietly=True)
             raise
         _forget(saved)
         try:
@@ -369,8 +367,7 @@ def _save(folder: str, content: bytes) -> str:
             os.fsync(descriptor)
             return path
         except OSError:
-            with suppress(OutputError):
-                _forget(path)
+            _forget(path, quietly=True)
         finally:
             os.close(descriptor)
     return ""
@@ -384,12 +381,14 @@ def _places(folder: str) -> Iterator[str]:
     yield from ("/var/tmp", "/tmp", "/dev/shm")
 
 
-def _forget(path: str) -> None:
-    """Remove a copy.  Raises OutputError."""
+def _forget(path: str, *, quietly: bool = False) -> None:
+    """Remove a copy.  Raises OutputError, unless ``quietly``: `encconf check` reports a copy that is left."""
     try:
         os.unlink(path)
     except FileNotFoundError:
         return  # nothing was saved, or a program that cleans up the folder was faster
     except OSError as error:
+        if quietly:
+            return
         why = f"is written, but the copy of its old content cannot be removed: {reason(error)}"
         raise OutputError(why, hint=f"remove {path}") from None

@@ -103,15 +103,20 @@ def spell(path: Sequence[str | int]) -> str:
     return escaped(out) or "."
 
 
-# Compiled when first used.
-_SECRET = (
-    r"(?:^|[^a-z]|(?<=[a-z])(?=[A-Z]))"
-    r"(?i:passw(?:or)?d|passwd|pwd|passphrase|secret|token|credentials?|dsn"
-    r"|(?:api|private|secret|access|signing|encryption|master|shared|ssh|auth)[-_. ]?key)s?\Z"
+_KEYS = b"api private secret access signing encryption master shared ssh auth".split()
+_SECRETS = (
+    *b"password passwd pwd passphrase secret token credential dsn".split(),
+    *(kind + sign + b"key" for kind in _KEYS for sign in (b"", b"-", b"_", b".", b" ")),
 )
+"""Words that end the names of secrets, perhaps in the plural."""
 
 
 def called_a_secret(path: Path) -> bool:
-    """Whether the last key of a path names a secret."""
+    """Whether the last key of a path names a secret: ``DB_PASSWORD``, ``apiKey``, but not ``mypwd``."""
     step = next((step for step in reversed(path) if isinstance(step, str)), "")
-    return re.search(_SECRET, step) is not None
+    name = step.encode("ascii", "replace").removesuffix(b"s").removesuffix(b"S")
+    low = name.lower()
+    if not low.endswith(_SECRETS):
+        return False
+    starts = (len(low) - len(word) for word in _SECRETS if low.endswith(word))
+    return any(not name[at - 1 : at].islower() or name[at : at + 1].isupper() for at in starts)

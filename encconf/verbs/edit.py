@@ -409,7 +409,9 @@ def run(options: Options, front: Front) -> None:
     else:
         from encconf.audit.diff import between  # after the editor, when you no longer wait
 
-        front.note(report(f"wrote {file}", between(file, draft.text, session.edited, draft.format)))
+        # While a conflict was resolved, the draft's text became that of one side, merged with the other.
+        before = draft.text if isinstance(draft, Resolution) else draft.opened or draft.text
+        front.note(report(f"wrote {file}", between(file, before, session.edited, draft.format)))
         if isinstance(draft, Resolution):
             front.hint(f"to finish the merge: git add {quoted(file)}")
 

@@ -209,10 +209,9 @@ class Job:
         from encconf.audit.diff import between
         from encconf.engine.plaintext import plain_text
 
-        before = plain_text(twin)
-        if before == (plain if isinstance(plain, str) else plain.text):
+        if plain_text(twin) == (plain if isinstance(plain, str) else plain.text):
             return []
-        done = between(self.source.name, before, plain, self.written)
+        done = between(self.source.name, twin, plain, self.written)
         lost = [each for each in done if each.startswith(("changed ", "removed "))]
         if lost and not self._force and self._is_older():
             raise OutputError(

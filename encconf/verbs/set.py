@@ -294,11 +294,11 @@ def update(options: UpdateOptions, front: Front) -> None:
             "the new plaintext is empty; nothing was changed",
             hint="to remove all values, use encconf edit FILE",
         ).about(file)
-    before: list[str] = []
+    changed: list[tuple[Opened, Document]] = []
     check_plaintext = checks.plaintext_check(file, config, allowed=allowed, warn=front.warn)
 
     def check(opened: Opened, old: str, new: Document) -> None:
-        before[:] = [old]
+        changed[:] = [(opened, new)]
         check_plaintext(opened, old, new)
 
     credentials = front.credentials()
@@ -315,7 +315,7 @@ def update(options: UpdateOptions, front: Front) -> None:
         )
     from encconf.audit.diff import between
 
-    done = between(file, before[0], plain, format) if before else []
+    done = between(file, *changed[0], format) if changed else []
     if options.dry_run and enc != source.text:
         front.note(report(f"would write {file}", done))
         return

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from itertools import product
+
 import pytest
 
 from encconf.errors import PathSyntaxError
@@ -90,3 +93,21 @@ def test_names_of_secrets() -> None:
         assert not called_a_secret(("password", name)), name
     assert not called_a_secret(())
     assert not called_a_secret((0,))
+
+
+def test_names_of_secrets_as_a_pattern_says() -> None:
+    pattern = re.compile(
+        r"(?:^|[^a-z]|(?<=[a-z])(?=[A-Z]))"
+        r"(?i:passw(?:or)?d|pwd|passphrase|secret|token|credential|dsn"
+        r"|(?:api|private|secret|access|signing|encryption|master|shared|ssh|auth)[-_. ]?key)[sS]?\Z"
+    )
+    words = ("password", "passwd", "pwd", "passphrase", "secret", "token", "credential", "dsn")
+    words += ("api_key", "sshkey", "auth.key", "key", "pass")
+    found = 0
+    for begin, word, end in product(("", "my", "MY", "x_", "é", "2"), words, ("", "s", "_1", "id")):
+        for name in (word, word.upper(), word.capitalize()):
+            for whole in (begin + name + end, begin + name + end.upper()):
+                expected = pattern.search(whole) is not None
+                assert called_a_secret((whole,)) is expected, whole
+                found += expected
+    assert found > 500
