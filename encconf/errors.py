@@ -373,6 +373,9 @@ class KeyAccessError(EncconfError):
 SOMEBODY = "somebody who can open the files"
 """Who can add a recipient.  The command line puts the names from ``.sops.yaml`` in its place."""
 
+YOUR_NAME = "YOUR-NAME"
+"""The name of a user, in a line for others.  The command line puts git's ``user.name`` in its place."""
+
 NO_IDENTITY = "no matching identity"
 """What the message says about an age recipient for which this machine has no identity."""
 

@@ -309,21 +309,22 @@ def _no_access(groups: Sequence[Group], quorum: int, credentials: Credentials) -
         said = [error.hint for _, error in causes.values() if error.hint]
         correct = said[0] if len(causes) == 1 and said else "correct what failed above"
         hint = f"{correct}; or {hint}" if hint else correct
+    known = next(iter(causes)) if len(causes) == 1 else None
     if not failed:
         why, lines = "the file has no master keys, so no key opens it", []
     elif quorum == 1:
-        lines = lines_of(failed, "  ", hints=len(causes) != 1)
+        lines = lines_of(failed, "  ", known=known)
     else:
         opened = sum(group.by is not None for group in groups)
         why = f"your keys open {opened} of its {len(groups)} key groups, and it needs {quorum}"
         lines = []
         for number, group in enumerate(groups, 1):
             if group.by is None:
-                lines += [f"  group {number}: not opened", *lines_of(group.failures, "    ")]
+                lines += [f"  group {number}: not opened", *lines_of(group.failures, "    ", known=known)]
             else:
                 lines.append(f"  group {number}: opened by {group.by.TYPE} {group.by.label}")
-    if len(causes) == 1:  # people read only the first line, so it repeats the cause
-        why = f"{why}: {next(iter(causes)).removeprefix(f'{NO_IDENTITY}; ')}"
+    if known is not None:  # people read only the first line, so it has the cause
+        why = f"{why}: {known.removeprefix(f'{NO_IDENTITY}; ')}"
     error = KeyAccessError("\n".join([why, *lines]), hint=hint)
     error.temporary, error.unexpected = temporary, bool(causes)
     return error
@@ -344,11 +345,12 @@ _HELD = {"age", "pgp"}
 """The types of keys that a person holds.  The others belong to a service."""
 
 
-def lines_of(failures: Sequence[Failure], indent: str, *, hints: bool = True) -> list[str]:
+def lines_of(failures: Sequence[Failure], indent: str, *, known: str | None = None) -> list[str]:
     """Return lines with type, name and reason in columns, and further lines (hints, places) below the name.
 
     A key that should have worked is marked as failed, but not a key that belongs to someone else.  If
-    adjacent keys have the same further lines, these are shown once.  ``hints`` says whether to show hints.
+    adjacent keys have the same further lines, these are shown once.  ``known`` is a reason that is said
+    elsewhere, with its hint.
     """
     if not failures:
         return []
@@ -359,13 +361,14 @@ def lines_of(failures: Sequence[Failure], indent: str, *, hints: bool = True) ->
     details: list[list[str]] = []
     for _, error in failures:
         more = error.message.split("\n")[1:]
-        if hints and error.hint and not isinstance(error, NotMyKeyError):
+        if known is None and error.hint and not isinstance(error, NotMyKeyError):
             more.insert(0, f"hint: {error.hint}")
         details.append(more)
     for at, (key, error) in enumerate(failures):
         reason = error.message.split("\n")[0]
-        mark = "" if isinstance(error, NotMyKeyError) else "failed: "
-        lines.append(f"{indent}{key.TYPE:{types}}  {key.label:{labels}}  {mark}{reason}")
+        if not isinstance(error, NotMyKeyError):
+            reason = "failed" if reason == known else f"failed: {reason}"
+        lines.append(f"{indent}{key.TYPE:{types}}  {key.label:{labels}}  {reason}")
         if at + 1 == len(failures) or details[at + 1] != details[at]:
             lines += [below + line for line in details[at]]
     return lines

@@ -13,8 +13,8 @@ from binascii import b2a_base64
 
 from encconf.errors import BadKeyError, MasterKeyError, NotMyKeyError
 from encconf.keys import MasterKey, as_given, base64_bytes
-from encconf.providers import ODD_ANSWER, late, needing, one_line, quiet, text_in
-from encconf.providers.https import RETRIES, as_it_is, cause, reason_of, timeouts
+from encconf.providers import ODD_ANSWER, late, needing, one_line, quiet, text_in, timeouts
+from encconf.providers.https import RETRIES, as_it_is, cause, reason_of
 from encconf.text.printable import printable
 
 TYPE_CHECKING = False
@@ -104,8 +104,11 @@ class HuaweiKey(MasterKey):
             raise _refused(error) from None
         except (exceptions.SdkException, requests.RequestException) as error:
             server = f"Huawei Cloud in {region}"
-            if isinstance(error, requests.Timeout) or isinstance(error.__context__, requests.Timeout):
-                raise late(server, credentials.call_limit) from None
+            for each in (error, error.__context__):
+                if isinstance(each, requests.Timeout):
+                    connect, wait = timeouts(credentials)
+                    waited = connect if isinstance(each, requests.ConnectTimeout) else wait
+                    raise late(server, waited) from None
             detail = cause(error) or type(error).__name__
             raise MasterKeyError(f"{server} cannot be reached: {detail}", reason="unreachable") from None
         except (*ODD_ANSWER, ValueError):

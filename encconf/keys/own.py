@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from encconf.errors import SOMEBODY, MasterKeyError
+from encconf.errors import SOMEBODY, YOUR_NAME, MasterKeyError
 from encconf.identities.credentials import Credentials
 from encconf.keys.age import Locked, identities_in
 from encconf.text.printable import quoted
@@ -106,4 +106,4 @@ class Own:
 
 def line_to_send(recipient: str) -> str:
     """Return the advice to send a recipient to somebody who can add it."""
-    return f"send this line to {SOMEBODY}: encconf keys add --name YOUR-NAME {quoted(recipient)}"
+    return f"send this line to {SOMEBODY}: encconf keys add --name {YOUR_NAME} {quoted(recipient)}"

@@ -22,6 +22,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import TypeVar
 
+    from encconf.identities.credentials import Credentials
+
     T = TypeVar("T")
 
 SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount/token"
@@ -32,6 +34,11 @@ LOGIN_LIMIT = 1 << 16
 
 ODD_ANSWER = (AttributeError, LookupError, TypeError, RecursionError)
 """The errors, besides ValueError, that SDKs raise for an answer in an unexpected form."""
+
+
+def timeouts(credentials: Credentials) -> tuple[float, float]:
+    """Return the seconds to connect and to wait for an answer.  Together they are the limit of one call."""
+    return credentials.call_limit / 4, credentials.call_limit * 3 / 4
 
 
 def late(server: str, limit: float, hint: str | None = None) -> MasterKeyError:

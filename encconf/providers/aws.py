@@ -22,7 +22,7 @@ from functools import partial
 from encconf.errors import MasterKeyError, NotMyKeyError
 from encconf.identities.credentials import Credentials
 from encconf.io import programs
-from encconf.providers import ODD_ANSWER, late, needing, one_line, unheard, within
+from encconf.providers import ODD_ANSWER, late, needing, one_line, timeouts, unheard, within
 from encconf.providers.https import reason_of
 from encconf.record import Record
 from encconf.text.printable import printable
@@ -205,8 +205,10 @@ def _failure(
         return NotMyKeyError("no AWS credentials")
     if isinstance(error, sdk.ClientError):
         return _refusal(error, way, needs, meanings)
+    connect, answer = timeouts(credentials)
     if isinstance(error, (sdk.ConnectTimeoutError, sdk.ReadTimeoutError)):
-        return late(server, credentials.call_limit, _SLOW)
+        waited = connect if isinstance(error, sdk.ConnectTimeoutError) else answer
+        return late(server, waited, _SLOW)
     if isinstance(error, (sdk.ConnectionError, sdk.HTTPClientError)):
         return MasterKeyError(f"{server} cannot be reached: {said}", reason="unreachable")
     if isinstance(error, (sdk.TokenRetrievalError, sdk.SSOTokenLoadError)):
@@ -422,10 +424,10 @@ def new_client(session: Any, service: str, region: str, credentials: Credentials
     """Return a client of a service, with our time limits and the environment's endpoints."""
     from botocore.config import Config
 
-    limit = credentials.call_limit
+    connect, answer = timeouts(credentials)
     config = Config(
-        connect_timeout=limit / 4,
-        read_timeout=limit * 3 / 4,
+        connect_timeout=connect,
+        read_timeout=answer,
         retries={"mode": "standard", "total_max_attempts": 4},
         max_pool_connections=_PARALLEL,
     )

@@ -24,8 +24,8 @@ from types import SimpleNamespace
 from encconf.errors import MasterKeyError, NotMyKeyError
 from encconf.identities.credentials import Credentials
 from encconf.io import programs
-from encconf.providers import ODD_ANSWER, late, needing, one_line, quiet
-from encconf.providers.https import as_it_is, cause, check_permitted, reason_of, timeouts
+from encconf.providers import ODD_ANSWER, late, needing, one_line, quiet, timeouts
+from encconf.providers.https import as_it_is, cause, check_permitted, reason_of
 from encconf.record import Record
 
 TYPE_CHECKING = False
@@ -304,8 +304,11 @@ def _failure(error: Any, server: str, credentials: Credentials, needs: str) -> M
     """Return an error with the service's or the network's own reason."""
     from azure.core import exceptions
 
-    if isinstance(error, (exceptions.ServiceRequestTimeoutError, exceptions.ServiceResponseTimeoutError)):
-        return late(server, credentials.call_limit)
+    connect, answer = timeouts(credentials)
+    if isinstance(error, exceptions.ServiceRequestTimeoutError):
+        return late(server, connect)
+    if isinstance(error, exceptions.ServiceResponseTimeoutError):
+        return late(server, answer)
     if not isinstance(error, exceptions.HttpResponseError):
         detail = cause(error) or one_line(error.message)
         return MasterKeyError(f"{server} cannot be reached: {detail}", reason="unreachable")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from encconf.errors import MasterKeyError
-from encconf.providers import late, one_line, within
+from encconf.providers import late, one_line, timeouts, within
 from encconf.record import Record
 
 TYPE_CHECKING = False
@@ -92,11 +92,6 @@ def check_permitted(server: str, environ: Mapping[str, str], variable: str, what
         )
 
 
-def timeouts(credentials: Credentials) -> tuple[float, float]:
-    """Return the seconds to connect and to wait for an answer.  Together they are the limit of one call."""
-    return credentials.call_limit / 4, credentials.call_limit * 3 / 4
-
-
 class Trust(Record):
     """The certificates for connections to a server.
 
@@ -162,7 +157,9 @@ class Server:
             return MasterKeyError(message, reason="unusable", hint=f"check {named}")
         detail = cause(error)
         if isinstance(error, exceptions.Timeout):
-            return late(self.name, sum(self.timeouts), _SLOW)
+            connect, answer = self.timeouts
+            waited = connect if isinstance(error, exceptions.ConnectTimeout) else answer
+            return late(self.name, waited, _SLOW)
         reason, hint = "unreachable", None
         if "alert" in detail and "certificate" in detail:
             reason = "expired" if "expired" in detail else "denied"

@@ -22,7 +22,7 @@ from encconf.errors import (
     about,
     at_most_one,
 )
-from encconf.git import repository, said
+from encconf.git import repository
 from encconf.git.install import install
 from encconf.identities import userconfig
 from encconf.identities.credentials import SETTINGS, AgeSource, Credentials, expanded
@@ -33,7 +33,7 @@ from encconf.record import Options as Base
 from encconf.rules.config import IGNORED, NAME, find_config
 from encconf.text.printable import counted, printable, quoted
 from encconf.verbs import files, members, printing
-from encconf.verbs.people import with_names
+from encconf.verbs.people import own_name, with_names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -421,7 +421,7 @@ def _make_config(front: Front, folder: str, recipients: dict[str, str]) -> None:
         path = os.path.join(folder, NAME)
         text = _CONFIG.format(paths=_PATHS)
         for age, name in recipients.items():
-            name = _own_name() if name == YOU else printable(name)
+            name = own_name() if name == YOU else printable(name)
             text += f"      - {age}  # {name}\n" if name else f"      - {age}\n"
         fileio.write_atomic(trust.fixed(folder, NAME), text, replacing=None)
         who = ", ".join(printable(name) for name in recipients.values())
@@ -435,11 +435,3 @@ def _make_config(front: Front, folder: str, recipients: dict[str, str]) -> None:
     front.note(f"{found} exists and was not changed; it does not name your recipient")
     for recipient in missing:
         front.hint(with_names(line_to_send(recipient)))
-
-
-def _own_name() -> str:
-    """Return the user's name in git's settings, if it can be a name in .sops.yaml, or else ""."""
-    try:
-        return printable(members.name_of(said(os.getcwd(), "config", "user.name")))
-    except UsageError:
-        return ""

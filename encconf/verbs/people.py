@@ -18,6 +18,7 @@ from encconf.engine.metadata import metadata_of
 from encconf.engine.recipients import Plan
 from encconf.errors import (
     SOMEBODY,
+    YOUR_NAME,
     BadKeyError,
     ConfigError,
     ConflictError,
@@ -27,7 +28,7 @@ from encconf.errors import (
     NoConfigError,
     UsageError,
 )
-from encconf.git import repository
+from encconf.git import repository, said
 from encconf.io import fileio, trust
 from encconf.keys import MasterKey
 from encconf.keys.age import POST_QUANTUM, AgeKey
@@ -570,12 +571,14 @@ def _is_key_of(recipient: str, key: MasterKey) -> bool:
 
 
 def with_names(advice: str, file: str | None = None) -> str:
-    """Return an advice with the names of those who can add a recipient, if ``.sops.yaml`` has names.
+    """Return an advice with the user's name, and those of people who can add a recipient, as far as known.
 
-    They are those in the rule for the ``file``, or else in all rules that apply here.
+    The people are those in the rule for the ``file``, or else in all rules that apply here.
     """
     if SOMEBODY not in advice:
         return advice
+    if YOUR_NAME in advice and _is_a_name(name := own_name()):
+        advice = advice.replace(YOUR_NAME, quoted(name))
     start = os.path.dirname(os.path.abspath(file)) if file else os.getcwd()
     try:
         found = find_config(None, start)
@@ -590,6 +593,14 @@ def with_names(advice: str, file: str | None = None) -> str:
         return advice
     known = [name for name in dict.fromkeys(map(names.given, keys)) if name and _is_a_name(name)]
     return advice.replace(SOMEBODY, " or ".join(known[:3])) if known else advice
+
+
+def own_name() -> str:
+    """Return the user's name in git's settings, if it can be a name in .sops.yaml, or else ""."""
+    try:
+        return printable(members.name_of(said(os.getcwd(), "config", "user.name")))
+    except UsageError:
+        return ""
 
 
 # --- keys add: a person in the rules, or master keys in single files ------------------------------

@@ -120,7 +120,7 @@ def test_several_threads_share_one_failure_which_is_not_kept() -> None:
     for thread in threads:
         thread.join()
     assert len(failed) == 20
-    assert all("failed: denied" in message for message in failed)
+    assert all("file: denied" in message for message in failed)
     assert key.calls == 1
     key.error = None
     assert open_data_key([[key.wrapped()]], 0, holds(), cache) == DATA_KEY

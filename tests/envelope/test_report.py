@@ -60,7 +60,8 @@ def test_the_report_tells_not_mine_from_failed(pairs: list[Pair], recipients: li
     for line, pair in zip(lines[1:3], pairs[2:], strict=True):
         assert line == f"  age   {short(pair)}{' ' * (len(ARN) - 13)}  no matching identity"
     assert lines[3].startswith(" " * 8 + "looked in: SOPS_AGE_KEY")  # once for both
-    assert lines[4] == f"  kms2  {ARN}  failed: kms2 keys are not supported by this version of encconf"
+    assert lines[0].endswith(": kms2 keys are not supported by this version of encconf")
+    assert lines[4] == f"  kms2  {ARN}  failed"
     newer = "try a newer version, the sops that wrote the file, or the plug-in for such keys"
     assert caught.value.hint == f"{newer}; or {SEND}{pairs[1].recipient}"
 
@@ -151,7 +152,7 @@ def test_the_first_line_says_why_where_there_is_one_reason() -> None:
         error = failing(*errors)
         lines = error.message.splitlines()
         assert lines[0] == "none of your keys opens this file: access denied"
-        assert lines[1].endswith("k0  failed: access denied")
+        assert lines[1].endswith("k0  failed")
         # What the keys have in common is said once, and the hint is that of the reason.
         assert [line.strip() for line in lines[-2:]] == ["by the policy p", "of a"]
         assert len(lines) == 3 + len(errors)

@@ -232,7 +232,7 @@ def test_what_is_inside_has_the_size_of_a_data_key(
     enc = recipients[0].wrap(bytes(size), holds())
     good = wrap_for(DATA_KEY, [[recipients[0]]], None, holds(), NOW)[0][0]
     with pytest.raises(
-        KeyAccessError, match="failed: it was decrypted, but the content is not a data key of 32 bytes"
+        KeyAccessError, match="file: it was decrypted, but the content is not a data key of 32 bytes"
     ):
         open_data_key([[WrappedKey(recipients[0], enc)]], 0, holds(pairs[0]))
     assert open_data_key([[WrappedKey(recipients[0], enc), good]], 0, holds(pairs[0])) == DATA_KEY

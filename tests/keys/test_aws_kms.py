@@ -271,8 +271,8 @@ def test_the_report(aws: MotoServer, arn: str) -> None:
     meaning = "its enc was created with another key or another encryption context"
     assert caught.value.message.splitlines() == [
         f"none of your keys opens this file: InvalidCiphertextException: {meaning}",
-        f"  kms  {arn}|a:1  failed: InvalidCiphertextException: {meaning}",
-        f"  kms  {arn}      failed: InvalidCiphertextException: {meaning}",
+        f"  kms  {arn}|a:1  failed",
+        f"  kms  {arn}      failed",
     ]
 
 

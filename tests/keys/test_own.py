@@ -63,6 +63,15 @@ def test_a_key_that_is_no_recipient_is_shown_in_full_with_who_can_add_it(named: 
     assert hints(named, {"SOPS_AGE_KEY": bob.identity}, *EVERYWHERE[:3]) == {line}
 
 
+def test_the_line_to_send_has_the_name_that_git_knows(named: Project) -> None:
+    bob = AgeKey.generate()
+    environ = {"SOPS_AGE_KEY": bob.identity, "GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "user.name"}
+    for name, word in (("Bob Miller", "'Bob Miller'"), ("b; curl x | sh", "YOUR-NAME")):
+        environ["GIT_CONFIG_VALUE_0"] = name
+        line = f"send this line to alice: encconf keys add --name {word} {bob.recipient}"
+        assert hints(named, environ, ("decrypt", FILE), ("whoami",)) == {line}
+
+
 def test_keygen_says_who_can_add_the_new_key(named: Project) -> None:
     done = named.run("keygen", environ={"SOPS_AGE_KEY": ""})
     line = f"send this line to alice: encconf keys add --name YOUR-NAME {done.out.strip()}"

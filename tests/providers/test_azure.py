@@ -275,7 +275,7 @@ def test_a_slow_service_is_given_up(azure: Azure, key: AzureKey, environ: dict[s
     azure.delay = 5
     start = time.monotonic()
     error = failure(key, "AAAA", Credentials(environ, timeout=2))
-    assert error.message == f"{VAULT} did not answer within 2 s"
+    assert error.message == f"{VAULT} did not answer within 1.5 s"
     assert time.monotonic() - start < 30
 
 
