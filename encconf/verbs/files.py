@@ -424,12 +424,17 @@ def ignoring(names: Sequence[str], *, tracked: bool) -> str:
 
 def warn_if_readable(front: Front, path: str) -> None:
     """Warn about a file with secrets that other users of this machine can read."""
+    if is_readable_to_others(path):
+        front.warn(f"others on this machine can read {path}", hint=f"chmod 600 {quoted(path)}")
+
+
+def is_readable_to_others(path: str) -> bool:
+    """Whether other users of this machine can read a file."""
     try:
         mode = os.stat(path).st_mode
     except OSError:
-        return
-    if os.name == "posix" and mode & 0o077:
-        front.warn(f"others on this machine can read {path}", hint=f"chmod 600 {quoted(path)}")
+        return False
+    return os.name == "posix" and bool(mode & 0o077)
 
 
 def target_path(name: str, *, named: bool) -> str:

@@ -188,7 +188,8 @@ class TestWarnings:
 
     def test_who_can_read_it(self, project: Project) -> None:
         project.write(".env", "A=b\n").chmod(0o644)
-        assert "others on this machine can read .env" in project.run("import", ".env").err
+        err = project.run("import", ".env").err
+        assert "warning: .env: others on this machine can read it\nencconf: hint: chmod 600 .env\n" in err
         project.path(".env").chmod(0o600)
         assert "others on this machine" not in project.run("import", ".env").err
 

@@ -41,7 +41,17 @@ def test_never(repository: Project) -> None:
     assert report(repository) == {"tracked": False, "ignored": True, **empty}
     err = repository.run("import", "-n", ".env").err
     assert ".env was never committed\n" in err
-    assert "plaintext that git does not ignore" not in err
+    assert "git does not ignore" not in err
+
+
+def test_what_is_wrong_with_the_old_file_is_one_line(repository: Project) -> None:
+    repository.path(".env").chmod(0o644)
+    err = repository.run("import", ".env").err
+    assert err.splitlines()[-2:] == [
+        "encconf: warning: .env: others on this machine can read it, and git does not ignore it; "
+        "it was never committed",
+        "encconf: hint: chmod 600 .env && echo /.env >> .gitignore",
+    ]
 
 
 def test_only_staged(repository: Project) -> None:

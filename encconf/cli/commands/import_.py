@@ -88,8 +88,8 @@ def import_(options: Options, console: Console) -> None:
     whole = {name: reading.written[name] for name in needy if name in reading.written}
     if delete and not dry_run:
         _delete(console, file, path, old, made, left_out)
-    elif state == "untracked" or (state is not None and options.json):
-        files.warn_if_exposed(console, [file])  # of a tracked file, the history and the next steps tell
+    elif state == "tracked" and options.json:  # otherwise, the history and the next steps tell
+        files.warn_if_exposed(console, [file])
     steps = {way.name: ways.steps(way, target, list(values)) for way in ways.WAYS}
     report = {
         "file": file,
@@ -336,7 +336,6 @@ def _warn_of_reading(console: Console, file: str, text: str, reading: Reading) -
         console.note(
             f"{file} was read as {reading.dialect} does; others read it differently: {', '.join(others)}"
         )
-    files.warn_if_readable(console, file)
 
 
 # --- writing ---------------------------------------------------------------------------------
@@ -456,6 +455,7 @@ def _history(
 ) -> dict[str, object] | None:
     """Report what git knows about the old file.  Returns None if it is not in a repository."""
     if repository(os.path.dirname(os.path.abspath(file))) is None:
+        _say_of_exposure(console, file, state, "")
         return None
     report: dict[str, object] = {"tracked": state == "tracked", "ignored": state is None}
     status = console.status()
@@ -466,17 +466,33 @@ def _history(
         done()
     if past is None:
         console.warn(f"git could not tell whether {file} was ever committed")
+        _say_of_exposure(console, file, state, "")
         return report
     report |= {name: getattr(past, name) for name in ("commits", "pushed", "rotate", "earlier", "complete")}
-    _print_history(console, file, past)
+    part = "" if past.complete else " in this clone, which has only part of the history"
+    _say_of_exposure(console, file, state, "" if past.commits else f"was never committed{part}")
+    if past.commits:
+        _print_history(console, file, past, part)
     return report
 
 
-def _print_history(console: Console, file: str, past: Past) -> None:
-    part = "" if past.complete else " in this clone, which has only part of the history"
-    if not past.commits:
-        console.note(f"{file} was never committed{part}")
-        return
+def _say_of_exposure(console: Console, file: str, state: str | None, committed: str) -> None:
+    """Say in one line who else can read the old file: others on this machine, or the next commit."""
+    faults, fixes = [], []
+    if os.path.lexists(file):
+        if files.is_readable_to_others(file):
+            faults, fixes = ["others on this machine can read it"], [f"chmod 600 {quoted(file)}"]
+        if state == "untracked":
+            faults.append("git does not ignore it")
+            fixes.append(files.ignoring([file], tracked=False))
+    if faults:
+        said = ", and ".join(faults) + (f"; it {committed}" if committed else "")
+        console.warn(f"{file}: {said}", hint=" && ".join(fixes))
+    elif committed:
+        console.note(f"{file} {committed}")
+
+
+def _print_history(console: Console, file: str, past: Past, part: str) -> None:
     newest = past.commits[0][:12]
     where = f"a commit ({newest})" if len(past.commits) == 1 else f"{len(past.commits)} commits (to {newest})"
     pushed = ", and on a remote" if past.pushed else ""
