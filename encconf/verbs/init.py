@@ -18,7 +18,6 @@ from encconf.errors import (
     MissingExtraError,
     OutputError,
     SourceError,
-    UsageError,
     about,
     at_most_one,
 )
@@ -32,7 +31,7 @@ from encconf.keys.own import Own, line_to_send
 from encconf.record import Options as Base
 from encconf.rules.config import IGNORED, NAME, find_config
 from encconf.text.printable import counted, printable, quoted
-from encconf.verbs import files, members, printing
+from encconf.verbs import files, printing
 from encconf.verbs.people import own_name, with_names
 
 TYPE_CHECKING = False
