@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from encconf.engine.reuse import Old
     from encconf.rules.config import Notify, Rule
     from encconf.text.document import Prepared
+    from encconf.text.path import Path
 
     Written = tuple[Document, list[Edit], list[Value | None]]
     """A text with encrypted values, the edits that encrypt its comments, and values for `comes_back`."""
@@ -404,12 +405,18 @@ class Sealing:
         return again if again == old.document.text else result
 
     def _warn(self, chosen: bytearray, reused: list[Old | None]) -> None:
-        """Warn about values that other programs read differently: one line for each reason."""
+        """Warn about new values that other programs read differently: one line for each reason."""
         if self.notify is None:
             return
         places: dict[str, list[str]] = {}
+        before: set[tuple[Path, bytes | None]] | None = None  # the values that the file has already
         for leaf, is_chosen, old in zip(self.given.leaves, chosen, reused, strict=True):
             reason = self.format.caveat(leaf) if old is None else None
+            if reason is not None and self.replaced is not None:  # a new data key reuses nothing
+                if before is None:
+                    there = zip(self.replaced.document.leaves, self.replaced.values, strict=True)
+                    before = {(known.path, value.data) for known, value in there}
+                reason = None if (leaf.path, leaf.data) in before else reason
             if not is_chosen and self.format.fragile(leaf):
                 reason = "sops before 3.13.2 misreads the plaintext number"
             if reason is not None:

@@ -152,7 +152,7 @@ DATABASE_PASSWORD=change me
             return None
         line = data.decode("utf-8", "replace").replace("\n", "\\n")
         if "\\n" in line and not line.startswith("-----BEGIN "):
-            return _BREAK
+            return BREAK
         return _HASH if re.search(r"[ \t]\#", line) else None
 
     def prepare(self, document: Document, chosen: bytearray, *, comments: bool = False) -> Prepared | None:
@@ -260,7 +260,7 @@ _ESCAPED = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v
 _ODD = re.compile(rb"[\n\\#]")  # characters that readers may read differently
 
 _QUOTES = "sops takes the quotes as part of the value; load_config and other dotenv readers do not"
-_BREAK = "\\n is a line break to sops and encconf; if you do not mean one, put the value in single quotes"
+BREAK = "\\n is a line break to sops and encconf; if you do not mean one, put the value in single quotes"
 _HASH = "sops and encconf take the # as part of the value; other dotenv readers see a comment"
 
 

@@ -581,3 +581,14 @@ def test_a_file_that_exists_keeps_its_keys_and_says_so(project: Project) -> None
     assert other not in project.read("s.enc.yaml")
     done = project.run("edit", "--age", other, "s.enc.yaml", environ={"EDITOR": "true"}, code=200)
     assert "keeps its recipients" in done.err
+
+
+def test_a_line_break_that_was_given_is_no_reason_to_warn(project: Project) -> None:
+    """In the text of a dotenv file, ``\\n`` may be meant as a backslash, but a given value has a real break."""
+    project.rules()
+    for value in ("a\nb", "c\nd"):  # a new file, and one that exists
+        done = project.run("set", "app.enc.env", "KEY", value)
+        assert "is a line break" not in done.err
+    assert project.run("get", "app.enc.env", "KEY").out == "c\nd"
+    project.run("set", "app.enc.env", "B", "x # y")
+    assert "warning" not in project.run("rotate", "app.enc.env").err  # nothing in it is new
