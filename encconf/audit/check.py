@@ -192,16 +192,22 @@ class _Check:
         return folders
 
     def not_yet(self, folders: Iterable[Folder]) -> None:
-        """Look for secrets in all files that a rule for every name covers, since nothing is encrypted yet."""
+        """Look for secrets in more files, since nothing is encrypted yet.
+
+        They are dotenv files, and all files that a rule for every name covers.
+        """
         known = {found.file for found in self.found} | {plain.file.name for plain in self.plains}
         for folder in folders:
-            for base in folder.bases if folder.rules is not None and folder.rules.rest is not None else ():
+            ruled = folder.rules is not None and folder.rules.rest is not None
+            for base in folder.bases if ruled else filter(_holds_variables, folder.bases):
                 # For sops and for `encconf encrypt`, `.env.local` is a binary file.
                 format = "dotenv" if base.startswith(".env") else formats.of_path(base)
                 if base in _NEVER or formats.get(format).single_value or guesses.is_public(base):
                     continue
                 file = Named(folder, base)
-                if file.chosen is None or file.name in known or os.path.islink(file.whole):
+                if file.name in known or os.path.islink(file.whole):
+                    continue
+                if file.chosen is None and not _holds_variables(base):
                     continue
                 with suppress(InputError):
                     data = fileio.read_bytes(file.whole, regular=True)

@@ -114,13 +114,14 @@ class Plain:
     that only values that look like secrets count.  The document is not kept.
     """
 
-    __slots__ = ("_found", "_is_object", "file")
+    __slots__ = ("_found", "_is_object", "_telling", "file")
 
     def __init__(
         self, file: Named, data: bytes, document: Document, rule: Rule | None, where: str, *, telling: bool
     ) -> None:
         self.file = file
         self._is_object = guesses.holds_object_secret(data)
+        self._telling = telling
         self._found: Finding | None = None
         if guesses.is_public(file.name) or guesses.is_encrypted_otherwise(data):
             return
@@ -130,7 +131,8 @@ class Plain:
         paths = [printable(spell(leaf.path)) for leaf in leaves]
         what = f"{listed(paths, 3)} {'is' if len(paths) == 1 else 'are'} plaintext" if paths else "plaintext"
         why = f"but {where} says to encrypt {'it' if len(paths) < 2 else 'them'}"
-        why = why if where else "but its name says that it is encrypted"
+        if not where:
+            why = f"but {'nothing here' if telling else 'its name says that it'} is encrypted"
         cause = f"plaintext, but {where} says to encrypt it" if where else f"plaintext, {why}"
         said = f"{what}, {why}"
         if not file.meant:
@@ -154,7 +156,7 @@ class Plain:
         if not file.meant:
             found.severity = "warning"
         elif file.chosen is None:
-            found.severity = "error" if uses_sops else "warning"
+            found.severity = "error" if uses_sops and not self._telling else "warning"
         elif file.meant != "error" or guesses.says_secret(file.name) or file.chosen.is_narrow:
             found.severity = file.meant
         else:
@@ -164,6 +166,8 @@ class Plain:
     def _hint(self, rule: Rule | None, where: str) -> str:
         if rule is None and where:
             return "Correct that rule, then encrypt the file (encconf encrypt -i FILE)."
+        if rule is None and self._telling:
+            return "Make an encrypted file from it (encconf import FILE)."
         if rule is None:
             return "Add a creation rule for it, then encrypt it."
         if not rule.groups:

@@ -141,7 +141,8 @@ class Edits(Record):
         if self.secret:
             document = formats.scan_any(plain, format)
             checks.refuse_new_plaintext("", document, rule.selection)
-        return api.encrypt(plain, rule, format=format, credentials=front.credentials(), notify=_notify(front, format))
+        notify = _notify(front, format)
+        return api.encrypt(plain, rule, format=format, credentials=front.credentials(), notify=notify)
 
     def _changed(self, front: Front, old: str, format: str, done: list[str]) -> str:
         """Return the new text of an encrypted file.  What is different is added to ``done``, in words."""

@@ -117,6 +117,21 @@ class TestPrivateKeys:
         assert found(repo, "private-key") == {}
 
 
+class TestNothingIsEncrypted:
+    def test_a_dotenv_file_with_secrets_that_git_has(self, repo: Repo) -> None:
+        text = "SECRET_KEY=abcdef0123456789\nDB_PASSWORD=correct-horse\nDEBUG=1\n"
+        for name in (".env", "x/.env.production", ".env.example", "tests/.env"):
+            repo.write(name, text)
+        repo.write("y/.env", "DEBUG=1\nDB_PASSWORD=${DB_PASSWORD}\n")
+        expected = {".env": "warning", "x/.env.production": "warning", "tests/.env": "note"}
+        assert found(repo, "not-encrypted") == expected
+        said = next(each for each in repo.only("not-encrypted") if each.file == ".env")
+        assert said.message == "SECRET_KEY, DB_PASSWORD are plaintext, but nothing here is encrypted"
+        assert (said.hint or "").startswith("Make an encrypted file from it (encconf import .env).")
+        sound(repo)
+        assert found(repo, "not-encrypted") == {}
+
+
 class TestTwins:
     @pytest.mark.parametrize("name", [".env", ".env.production", "secrets.env", "secrets.yaml"])
     @pytest.mark.parametrize("format", ["dotenv", "yaml"])

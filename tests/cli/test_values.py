@@ -584,7 +584,7 @@ def test_a_file_that_exists_keeps_its_keys_and_says_so(project: Project) -> None
 
 
 def test_a_line_break_that_was_given_is_no_reason_to_warn(project: Project) -> None:
-    """In the text of a dotenv file, ``\\n`` may be meant as a backslash, but a given value has a real break."""
+    """In the text of a dotenv file, ``\\n`` may be a backslash, but a given value has a real break."""
     project.rules()
     for value in ("a\nb", "c\nd"):  # a new file, and one that exists
         done = project.run("set", "app.enc.env", "KEY", value)

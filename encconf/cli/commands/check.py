@@ -262,7 +262,9 @@ def _block(alike: Sequence[Finding]) -> list[str]:
     files = list(dict.fromkeys(found.file for found in alike))
     said = first.hint
     if len(files) > 1:  # make the hint one command for all of them
-        if len(files) <= _NAMES:
+        if "encconf import " in said:
+            named = "FILE"  # it takes one
+        elif len(files) <= _NAMES:
             named = " ".join(map(quoted, files))
         else:
             below = not any(file.partition(os.sep)[0] == os.pardir for file in files)
