@@ -94,7 +94,7 @@ def stdin_bytes() -> bytes:
     """Read all of stdin.  The errors are those of `read_bytes`."""
     with about("stdin"):
         try:
-            if os.name == "nt" and is_terminal(0):  # its bytes have the encoding of an old code page
+            if sys.platform == "win32" and is_terminal(0):  # its bytes have the encoding of an old code page
                 with open(0, "rb", buffering=0, closefd=False) as console:
                     return b"".join(iter(lambda: console.read(1 << 12), b""))  # line by line
             return read_all(0, LIMIT)
@@ -110,7 +110,7 @@ def write_stdout(data: str | bytes) -> None:
     try:
         if isinstance(data, str):
             data = encode(data)
-        if os.name == "nt" and is_terminal(1):  # Python gives it Unicode; os.write would give it bytes
+        if sys.platform == "win32" and is_terminal(1):  # Python writes Unicode to it; os.write, bytes
             with open(1, "wb", closefd=False) as console:
                 console.write(data)
             return
@@ -313,7 +313,7 @@ def near(path: str) -> str:
     """Return what to say about a file that does not exist: a similar one, or the folder that was searched."""
     folder, name = os.path.split(path)
     try:
-        names = [each for each in os.listdir(folder or ".") if not each.startswith(".encconf-")]
+        names = os.listdir(folder or ".")
     except OSError:
         return f"the folder {folder} does not exist"
     if found := similar(name, names):
@@ -473,12 +473,14 @@ def check_writable(path: str) -> None:
     if os.path.exists(path):
         with about(path):
             _refuse_planted(path)
-            if not os.access(path, os.W_OK):
+            if not os.access(path, os.R_OK | os.W_OK):  # what is overwritten is read before
                 raise OutputDeniedError("cannot be written: permission denied")
         return
     folder = os.path.dirname(path) or "."
-    if not os.path.isdir(folder):
-        raise OutputError("cannot be written: its folder does not exist").about(path)
+    try:
+        os.stat(os.path.join(folder, ""))
+    except OSError as error:
+        raise cannot_write(error).about(path) from None
     if not os.access(folder, os.W_OK | os.X_OK):
         raise OutputDeniedError("cannot be written: permission denied for its folder").about(path)
 

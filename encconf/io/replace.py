@@ -106,7 +106,7 @@ def _opened_again(at: LockedFolder, name: str, old: os.stat_result) -> int:
 def _mode(old: os.stat_result, mode: int | None) -> int:
     """Return the mode of the written file.  It is the old one, but private content is never for everyone."""
     kept = stat.S_IMODE(old.st_mode) & 0o777
-    return kept & 0o700 if mode == PRIVATE and kept & 0o007 else kept
+    return kept & 0o700 if mode == PRIVATE and kept & 0o006 else kept
 
 
 def _exchange(at: LockedFolder, name: str, data: bytes, old: os.stat_result, mode: int) -> bool:
@@ -333,11 +333,8 @@ def overwrite(descriptor: int, data: bytes, mode: int, folder: str) -> None:
             _forget(saved, quietly=True)
             raise
         _forget(saved)
-        try:
-            if os.fstat(descriptor).st_mode & 0o777 != mode:
-                set_mode(descriptor, mode)
-        except OSError:
-            return  # the file belongs to another user
+        with suppress(OSError):  # the file may belong to another user
+            set_mode(descriptor, mode)
     finally:
         os.close(descriptor)
 

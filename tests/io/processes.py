@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from project import OWN_MOUNTS
@@ -15,6 +18,27 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def leftovers(folder: Path) -> list[str]:
     return [name for name in os.listdir(folder) if name.startswith(".encconf-")]
+
+
+@contextmanager
+def another_user() -> Iterator[Path]:
+    """Be a user with no rights in this block.  Yields a folder of this user, which is removed afterwards.
+
+    It is not in pytest's folder, which only root may enter.  What the block needs is loaded before.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="encconf-test-", dir="/tmp"))
+    groups = os.getgroups()
+    os.chown(folder, 65534, 65534)
+    os.setgroups([])
+    os.setresgid(65534, 65534, 0)
+    os.setresuid(65534, 65534, 0)
+    try:
+        yield folder
+    finally:
+        os.setresuid(0, 0, 0)
+        os.setresgid(0, 0, 0)
+        os.setgroups(groups)
+        shutil.rmtree(folder)
 
 
 def python(

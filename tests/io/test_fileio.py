@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import itertools
 import os
 import socket
@@ -16,10 +18,18 @@ from pathlib import Path
 import pytest
 from project import after
 
-from encconf.errors import InputError, LimitError, MissingFileError, OutputError, ParseError
+from encconf.errors import (
+    InputDeniedError,
+    InputError,
+    LimitError,
+    MissingFileError,
+    OutputDeniedError,
+    OutputError,
+    ParseError,
+)
 from encconf.io import fileio
 
-from .processes import python
+from .processes import another_user, python
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -95,6 +105,26 @@ class TestReading:
         link.symlink_to(what)
         with pytest.raises(InputError):
             fileio.read_text(str(link))
+
+    @pytest.mark.posix
+    def test_what_windows_does_otherwise(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """It opens no folder, and has its null device in every folder."""
+
+        def refused(*_: object) -> int:
+            raise PermissionError(errno.EACCES, "Permission denied")
+
+        (tmp_path / "x").touch()
+        with monkeypatch.context() as patch:
+            patch.setattr("os.name", "nt")
+            patch.setattr("os.devnull", "nul")
+            patch.setattr("os.open", refused)
+            assert [fileio.read_bytes(name) for name in ("nul", f"{tmp_path}/NUL")] == [b"", b""]
+            for path, said in ((tmp_path, "it is a folder"), (tmp_path / "x", "permission denied")):
+                with pytest.raises(InputError, match=said):
+                    fileio.read_bytes(str(path))
+        assert fileio.read_bytes("/dev/null") == b""
+        with pytest.raises(MissingFileError):
+            fileio.read_bytes(f"{tmp_path}/null")
 
     @pytest.mark.posix
     def test_a_socket(self, tmp_path: Path) -> None:
@@ -209,6 +239,18 @@ class TestFolders:
         fileio.make_folders(str(tmp_path / "a/b/c"))
         assert (tmp_path / "a/b/c").stat().st_mode & 0o777 == 0o700
 
+    @pytest.mark.posix
+    @pytest.mark.parametrize("umask", [0, 0o022, 0o077])
+    def test_by_default_they_are_those_of_makedirs(self, tmp_path: Path, umask: int) -> None:
+        before = os.umask(umask)
+        try:
+            fileio.make_folders(str(tmp_path / "a/b"))
+            os.makedirs(tmp_path / "c/b")
+        finally:
+            os.umask(before)
+        for name in ("", "b"):
+            assert (tmp_path / "a" / name).stat().st_mode == (tmp_path / "c" / name).stat().st_mode
+
     def test_where_a_file_is_in_the_way(self, tmp_path: Path) -> None:
         (tmp_path / "a").write_text("")
         with pytest.raises(OutputError, match=r"cannot create the folder: file (already )?exists") as caught:
@@ -247,6 +289,30 @@ class TestStandardStreams:
         done = python(code, tmp_path / "x", capture_output=False, before=after("exec <&- >&- 2>&-"))
         assert done.returncode == 0
         assert int((tmp_path / "x").read_text()) > 2
+
+    def test_each_closed_one_becomes_one_that_cannot_be_used(self) -> None:
+        """Stdin cannot be read then, and the others cannot be written or read.  Open ones stay."""
+
+        def state() -> list[tuple[int, int, int]]:
+            found = [(os.fstat(number), fcntl.fcntl(number, fcntl.F_GETFL)) for number in range(3)]
+            return [(each.st_dev, each.st_ino, flags & os.O_ACCMODE) for each, flags in found]
+
+        null = os.stat(os.devnull)
+        for count in range(4):
+            for closed in itertools.combinations(range(3), count):
+                saved = [os.dup(number) for number in range(3)]
+                wanted, before = state(), os.listdir("/dev/fd")
+                for number in closed:
+                    os.close(number)
+                    access = os.O_RDONLY if number == 1 else os.O_WRONLY
+                    wanted[number] = (null.st_dev, null.st_ino, access)
+                try:
+                    fileio.open_standard_streams()
+                    assert (state(), os.listdir("/dev/fd")) == (wanted, before), closed
+                finally:
+                    for number, copy in enumerate(saved):
+                        os.dup2(copy, number)
+                        os.close(copy)
 
     @pytest.mark.parametrize(
         ("descriptor", "call", "error"),
@@ -347,35 +413,61 @@ class TestOwn:
 
 
 @pytest.mark.posix
-@pytest.mark.services  # as another user: may not write everything
-def test_what_can_be_written_is_what_write_atomic_writes(tmp_path: Path) -> None:
-    """For every mode of a folder, and of a file in it."""
-    os.chmod(tmp_path.parent, 0o755)
-    os.chmod(tmp_path, 0o755)
-    for kind in ("new", "file"):
-        for number, (folder_mode, mode) in enumerate(itertools.product(range(8), (0o6, 0o4, 0o2, 0))):
-            folder = tmp_path / f"{kind}{number}"
-            folder.mkdir()
-            path = folder / "x"
-            if kind == "file":
-                path.write_text("old")
-                path.chmod(mode)
-                os.chown(path, 65534, -1)
-            folder.chmod(folder_mode << 6)
-            os.chown(folder, 65534, -1)
-            os.seteuid(65534)
-            said: list[bool] = []
-            try:
-                for write in (fileio.check_writable, lambda path: fileio.write_atomic(path, "new")):
+@pytest.mark.services  # as another user: rights count
+class TestRights:
+    def test_what_can_be_written_is_what_write_atomic_writes(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """For every mode of a folder, and of a file in it, by its path and by its name in that folder."""
+        monkeypatch.chdir("/")
+        fileio.write_atomic(str(tmp_path / "x"), "all that it takes is loaded")
+        fileio.write_atomic(str(tmp_path / "x"), "also what replaces a file")
+        table = set()
+        with another_user() as top:
+            for folder_mode, mode in itertools.product(range(8), (0o6, 0o4, 0o2, 0, None)):
+                folder = top / f"{folder_mode}-{mode}"
+                folder.mkdir()
+                path = folder / "x"
+                if mode is not None:
+                    path.write_text("old")
+                    path.chmod(mode << 6)
+                os.chdir(folder)
+                folder.chmod(folder_mode << 6)
+                said: list[object] = []
+                for write, name in (
+                    (fileio.check_writable, str(path)),
+                    (fileio.check_writable, "x"),
+                    (lambda path: fileio.write_atomic(path, "new"), str(path)),
+                ):
                     try:
-                        write(str(path))
-                        said.append(True)
-                    except OutputError:
-                        said.append(False)
-            finally:
-                os.seteuid(0)
-            assert said[0] == said[1], (kind, oct(folder_mode), oct(mode))
-            assert path.exists() is (kind == "file" or said[1])
+                        write(name)
+                        said.append("written")
+                    except OutputError as error:
+                        said.append("permission denied" in error.message and type(error))
+                os.chdir("/")
+                folder.chmod(0o700)
+                assert said[0] == said[1] == said[2], (oct(folder_mode), mode, said)
+                assert path.exists() is (mode is not None or said[2] == "written")
+                table.add(said[2])
+        assert table == {"written", OutputDeniedError}
+        for name in (f"{tmp_path}/none/x", "none/x"):
+            with pytest.raises(OutputError, match="its folder does not exist"):
+                fileio.check_writable(name)
+
+    def test_what_can_be_read(self) -> None:
+        with another_user() as folder:
+            for mode in (0o6, 0o4, 0o2, 0):
+                (folder / "x").write_text("a")
+                (folder / "x").chmod(mode << 6)
+                if mode & 4:
+                    assert fileio.read_text(str(folder / "x")) == "a"
+                else:
+                    with pytest.raises(InputDeniedError, match="permission denied"):
+                        fileio.read_text(str(folder / "x"))
+                (folder / "x").unlink()
+            (folder / "below").mkdir(mode=0)
+            with pytest.raises(InputDeniedError, match="permission denied"):
+                fileio.read_text(str(folder / "below"))
 
 
 @pytest.mark.parametrize(
@@ -418,7 +510,10 @@ class TestTexts:
     def test_utf_16_becomes_utf_8(self) -> None:
         text = "ab: é\n"
         assert fileio.as_utf8(text.encode()) == text.encode()
-        assert fileio.as_utf8(text.encode("utf-16")) == text.encode()
+        for order, mark in (("utf-16-le", b"\xff\xfe"), ("utf-16-be", b"\xfe\xff")):
+            assert fileio.as_utf8(mark + text.encode(order)) == text.encode()
+        for data in (b"", b"a", b"ab", b"abcd", b"\xff\xff\0a", b"\xfe\xfe\0a", b"\xff"):
+            assert fileio.as_utf8(data) == data, "no mark"
         assert fileio.as_utf8(b"\xff\xfea") == b"\xff\xfea", "half a character"
 
 
@@ -502,14 +597,55 @@ class TestNames:
         assert fileio.read_bytes(f"/proc/self/fd/{read}") == b"a: 1\n"
         os.close(read)
 
+    @pytest.mark.posix
+    def test_which_names_are_open_descriptors(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Those that the system gives them, not links to them: a branch may have such a link."""
+        number = os.open(tmp_path, os.O_RDONLY)
+        (tmp_path / "link").symlink_to("/dev/stdout")
+        (tmp_path / "fd").symlink_to("/dev/fd")
+        monkeypatch.chdir("/dev/fd")
+        names: dict[str, int | None] = {"/dev/stdin": 0, "/dev/stdout": 1, "/dev/stderr": 2, "/dev/fd/0": 0}
+        for place in ("/dev/fd", "/proc/self/fd", f"/proc/{os.getpid()}/fd"):
+            names[f"{place}/{number}"] = number
+        others = (
+            *(
+                "/dev/fd/1234567890",
+                "/dev/null",
+                "/dev/fd",
+                "/dev/none",
+                "/dev/",
+                "/dev/a\0",
+                "/proc/self/fd/x",
+            ),
+            *(f"/proc/{os.getppid()}/fd/0", f"/proc/self/fdinfo/{number}"),
+            *(f"{tmp_path}/link", f"{tmp_path}/fd/0", f"{tmp_path}/0", "0"),
+        )
+        names |= dict.fromkeys(others)
+        assert {name: fileio.descriptor_of(name) for name in names} == names
+        os.close(number)
+
     def test_what_cannot_be_replaced(self, tmp_path: Path) -> None:
         os.mkfifo(tmp_path / "pipe")
         special = ["/dev/stdout", "/dev/fd/1", "/dev/null", tmp_path / "pipe"]
         assert all(fileio.is_special(str(path)) for path in special)
         assert not any(fileio.is_special(str(path)) for path in (tmp_path, tmp_path / "none", "a\0"))
 
-    def test_what_is_near_a_name(self, tmp_path: Path) -> None:
-        assert fileio.near(f"{tmp_path}/none/x") == f"the folder {tmp_path}/none does not exist"
+    def test_what_is_near_a_name(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (tmp_path / "below").mkdir()
+        for folder in (tmp_path, tmp_path / "below"):
+            (folder / "secret.yaml").touch()
+        monkeypatch.chdir(tmp_path)
+        for name, said in (
+            (f"{tmp_path}/none/x", f"the folder {tmp_path}/none does not exist"),
+            ("none/x", "the folder none does not exist"),
+            ("secrte.yaml", "did you mean secret.yaml?"),
+            ("below/secrte.yaml", "did you mean below/secret.yaml?"),
+            (f"{tmp_path}/secrte.yaml", f"did you mean {tmp_path}/secret.yaml?"),
+            ("other", f"looked in {tmp_path}"),
+            ("below/other", f"looked in {tmp_path}/below"),
+            (f"{tmp_path}/other", ""),
+        ):
+            assert fileio.near(name) == said
         for name, other, found in (
             ("abc.yaml", "abcd.yaml", ""),
             ("abcd.yaml", "abce.yaml", "abce.yaml"),

@@ -218,6 +218,22 @@ class TestHolder:
             assert os.listdir("/dev/fd") == before
         assert f"is locked by process {holder.pid} of " in caught.value.message
 
+    def test_only_a_lock_of_the_same_kind_stops_a_writer(self, tmp_path: Path) -> None:
+        """A lock of lockf does not exclude one of flock, so its process is not named."""
+        path = tmp_path / "x"
+        path.write_bytes(bytes(100))
+        cpus = os.sched_getaffinity(0)
+        with open(path, "rb+") as file, _held(path, os.geteuid()) as holder:
+            try:
+                for cpu in cpus:  # Linux lists the locks of each, the newest first
+                    os.sched_setaffinity(0, {cpu})
+                    file.seek(2 * cpu)
+                    os.lockf(file.fileno(), os.F_LOCK, 1)
+            finally:
+                os.sched_setaffinity(0, cpus)
+            with pytest.raises(OutputError, match=f"locked by process {holder.pid} of "):
+                locks.lock(file.fileno(), 0.2)
+
     def test_a_holder_that_the_system_does_not_show(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

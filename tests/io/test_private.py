@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -16,7 +17,7 @@ from encconf.errors import InputError, OutputError
 from encconf.io import private
 from encconf.io.descriptors import is_random_name
 
-from .processes import WAIT
+from .processes import WAIT, another_user
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -34,16 +35,28 @@ class TestPrivateFolder:
         assert not os.path.exists(path)
         assert (tmp_path / "bystander").exists()
 
+    @pytest.mark.parametrize(
+        ("in_memory", "chosen"),
+        [
+            (("tmp", "run"), "tmp"),
+            (("run",), "run"),
+            (("run", "/dev/shm"), "run"),
+            (("/dev/shm",), "/dev/shm"),
+            (("tmp", "/dev/shm"), "tmp"),
+            ((), "tmp"),
+        ],
+    )
+    @pytest.mark.posix
     def test_it_is_in_memory_where_that_is_possible(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_memory: tuple[str, ...], chosen: str
     ) -> None:
-        disk, memory = tmp_path / "disk", tmp_path / "memory"
-        disk.mkdir()
-        memory.mkdir()
-        monkeypatch.setattr(private, "memory_mounts", lambda: {"/": False, str(memory): True})
-        environ = {"TMPDIR": str(disk), "XDG_RUNTIME_DIR": str(memory)}
+        for name in ("tmp", "run"):
+            (tmp_path / name).mkdir()
+        mounts = {"/": False} | {str(tmp_path / name): True for name in in_memory}
+        monkeypatch.setattr(private, "memory_mounts", lambda: mounts)
+        environ = {"TMPDIR": str(tmp_path / "tmp"), "XDG_RUNTIME_DIR": str(tmp_path / "run")}
         with private.PrivateFolder(environ) as path:
-            assert os.path.dirname(path) == str(memory)
+            assert os.path.dirname(path) == str(tmp_path / chosen)
 
     def test_the_next_one_removes_what_was_killed_and_nothing_else(self, tmp_path: Path) -> None:
         code = (
@@ -130,20 +143,46 @@ class TestPrivateFolder:
     ) -> None:
         if by_name:
             monkeypatch.setattr(os, "supports_dir_fd", set())
-        for place in (tmp_path.parent, tmp_path):
-            place.chmod(0o777)
         monkeypatch.setattr(private, "memory_mounts", dict)
-        os.seteuid(65534)
-        try:
-            with private.PrivateFolder({"TMPDIR": str(tmp_path)}) as path:
+        with private.PrivateFolder({"TMPDIR": str(tmp_path)}):
+            pass  # all that it takes is loaded
+        with another_user() as place:
+            with private.PrivateFolder({"TMPDIR": str(place)}) as path:
+                assert os.path.dirname(path) == str(place)
                 inner = os.path.join(path, "a", "b")
                 os.makedirs(inner)
                 private.write_private(os.path.join(inner, "x"), "secret")
-                for place in (os.path.join(inner, "x"), inner, os.path.dirname(inner), path):
-                    os.chmod(place, mode)
-        finally:
-            os.seteuid(0)
-        assert list(tmp_path.iterdir()) == []
+                for each in (os.path.join(inner, "x"), inner, os.path.dirname(inner), path):
+                    os.chmod(each, mode)
+            assert list(place.iterdir()) == []
+
+    def test_a_junction_of_windows_is_not_emptied(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It looks like a folder, but leads to another one."""
+        private.write_private(str(tmp_path / "x"), "keep")
+        state = tmp_path.lstat()
+        junction = SimpleNamespace(st_mode=state.st_mode, st_uid=state.st_uid, st_reparse_tag=0xA0000003)
+        monkeypatch.setattr(os, "supports_dir_fd", set())
+        monkeypatch.setattr(os, "lstat", lambda _: junction)
+        private.remove_folder(str(tmp_path))
+        assert os.listdir(tmp_path) == ["x"]
+
+    def test_windows_removes_what_is_read_only(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        real = os.unlink
+
+        def unlink(path: str) -> None:
+            if not os.stat(path).st_mode & stat.S_IWUSR:
+                raise PermissionError(errno.EACCES, "Access is denied")
+            real(path)
+
+        private.write_private(str(tmp_path / "x"), "secret")
+        (tmp_path / "x").chmod(0o400)
+        monkeypatch.setattr(os, "supports_dir_fd", set())
+        monkeypatch.setattr(os, "unlink", unlink)
+        monkeypatch.setattr("os.name", "nt")
+        private.remove_folder(str(tmp_path))
+        assert not os.path.exists(str(tmp_path))
 
     @pytest.mark.posix
     @pytest.mark.parametrize("by_name", [False, True])
@@ -162,8 +201,10 @@ class TestPrivateFolder:
         (folder / "closed").chmod(0)
         (folder / "a" / "link").symlink_to(keep)
         (folder / "file").symlink_to(keep / "x")
+        (keep / "x").chmod(0o640)
         private.remove_folder(str(folder))
         assert sorted(tmp_path.rglob("*")) == [keep, keep / "x"]
+        assert stat.S_IMODE((keep / "x").stat().st_mode) == 0o640
         (tmp_path / "link").symlink_to(keep)
         private.remove_folder(str(tmp_path / "link"))
         assert (keep / "x").read_text() == "plain"

@@ -108,6 +108,16 @@ def test_git_and_gpg_get_no_master_key(sealed: Project) -> None:
         assert "t0ken-of-vault" not in got
 
 
+def test_which_variables_make_other_programs_run_something() -> None:
+    for name in (
+        *("PATH", "Path", "bash_env", "PYTHONPATH", "NODE_OPTIONS", "_JAVA_OPTIONS", "LD_PRELOAD", "GIT_SSH"),
+        *("DYLD_INSERT_LIBRARIES", "npm_config_script_shell", "UV_INDEX", "BASH_FUNC_x%%"),
+    ):
+        assert programs.runs_code(name), name
+    for name in ("", "A", "PATHS", "MYPATH", "GIT", "LD", "LDAP_URL", "UVICORN_PORT", "HOME_PAGE", "ENVIRON"):
+        assert not programs.runs_code(name), name
+
+
 @pytest.fixture
 def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A work tree with a program ``p`` in ``tree/bin``.  The current folder is ``tree/below``."""
@@ -247,6 +257,22 @@ def test_what_a_library_would_start(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     for path, first in ((f".:{tmp_path}/bin", False), (f"{tmp_path}/bin:.", True), ("/nowhere", True)):
         monkeypatch.setenv("PATH", path)
         assert programs.is_first("tool") is first, path
+
+
+def test_a_library_in_python_gets_a_path_without_the_work_tree(
+    tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until it has started its program, or has failed."""
+    usual = "/usr/bin:/bin"
+    for path, wanted in ((f"{tree}/bin:{usual}", usual), (f".:{usual}", usual), (usual, usual)):
+        monkeypatch.setenv("PATH", path)
+        with programs.for_children():
+            assert os.environ["PATH"] == wanted
+            assert subprocess.run(["/bin/sh", "-c", "echo $PATH"], stdout=-1).stdout.decode() == f"{wanted}\n"
+        assert os.environ["PATH"] == path
+        with suppress(ValueError), programs.for_children():
+            raise ValueError
+        assert os.environ["PATH"] == path
 
 
 @pytest.mark.parametrize("leaves", [False, True])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import stat
 import subprocess
@@ -19,6 +20,62 @@ from encconf.io import descriptors, fileio, locks, replace
 from .processes import _SLOW_WRITE, leftovers, mounted, python
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.posix
+class TestAsOnWindows:
+    """Folders are not opened there, files have names from the start, and none can get a second name."""
+
+    @staticmethod
+    def write(path: Path, data: str, replacing: str | None, **functions: object) -> OutputError | None:
+        """Write with other functions of `os`."""
+        name = str(path)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("os.supports_dir_fd", set())
+            patch.setattr("os.name", "nt")
+            for each in ("link", "fchown", "listxattr"):
+                patch.delattr(os, each)
+            for function, other in functions.items():
+                patch.setattr(os, function, other)
+            try:
+                fileio.write_atomic(name, data, replacing=replacing)
+            except OutputError as error:
+                return error
+        return None
+
+    @staticmethod
+    def files(folder: Path) -> dict[str, str]:
+        return {path.name: path.read_text() for path in folder.iterdir()}
+
+    def test_new_and_replaced(self, tmp_path: Path) -> None:
+        path = tmp_path / "x"
+        assert self.write(path, "new", None) is None
+        assert self.files(tmp_path) == {"x": "new"}
+        assert isinstance(self.write(path, "newer", "old"), ChangedError)
+        assert self.write(path, "newer", "new") is None
+        assert self.files(tmp_path) == {"x": "newer"}
+
+    @pytest.mark.parametrize(
+        ("error", "raised"), [(FileExistsError, ChangedError), (PermissionError, OutputDeniedError)]
+    )
+    def test_what_forbids_the_name(
+        self, tmp_path: Path, error: type[OSError], raised: type[OutputError]
+    ) -> None:
+        def refused(*_: str) -> None:
+            with open(f"{tmp_path}/x", "w") as theirs:
+                theirs.write("theirs")
+            raise error(errno.EACCES, "Access is denied")
+
+        assert isinstance(self.write(tmp_path / "x", "new", None, rename=refused), raised)
+        assert self.files(tmp_path) == {"x": "theirs"}
+
+    def test_what_cannot_be_replaced_is_overwritten(self, tmp_path: Path) -> None:
+        def refused(*_: str, **__: None) -> None:
+            raise PermissionError(errno.EACCES, "Access is denied")
+
+        (tmp_path / "x").write_text("a longer text")
+        assert self.write(tmp_path / "x", "new", "a longer text", replace=refused) is None
+        assert self.files(tmp_path) == {"x": "new"}
 
 
 class TestWriting:
@@ -71,19 +128,42 @@ class TestWriting:
         assert path.read_text() == "new"
         assert stat.S_IMODE(path.stat().st_mode) == mode
 
-    @pytest.mark.parametrize(
-        ("before", "after"), [(0o666, 0o600), (0o644, 0o600), (0o755, 0o700), (0o640, 0o640), (0o604, 0o600)]
-    )
-    def test_what_is_private_is_not_left_to_everyone(self, tmp_path: Path, before: int, after: int) -> None:
+    def test_what_is_private_is_not_left_to_everyone(self, tmp_path: Path) -> None:
+        """If everyone may read or write a file, only its owner may afterwards."""
         path, linked = tmp_path / "x", tmp_path / "y"
-        path.write_text("old")
-        path.chmod(before)
-        fileio.write_atomic(str(path), "new", mode=fileio.PRIVATE)
-        assert stat.S_IMODE(path.stat().st_mode) == after
-        path.chmod(before)
+        for owner, group, everyone in itertools.product((0o700, 0o600), (0o040, 0), range(8)):
+            mode = owner | group | everyone
+            path.write_text("old")
+            path.chmod(mode)
+            fileio.write_atomic(str(path), "new", mode=fileio.PRIVATE)
+            wanted = owner if everyone & (stat.S_IROTH | stat.S_IWOTH) else mode
+            assert stat.S_IMODE(path.stat().st_mode) == wanted, oct(mode)
+        path.chmod(0o644)
         linked.hardlink_to(path)  # this one is overwritten, not replaced
         fileio.write_atomic(str(path), "new", mode=fileio.PRIVATE)
-        assert stat.S_IMODE(linked.stat().st_mode) == after
+        assert stat.S_IMODE(linked.stat().st_mode) == 0o600
+
+    def test_a_link_is_neither_followed_nor_replaced(self, tmp_path: Path) -> None:
+        """Somebody may have put it there after the path was resolved."""
+        (tmp_path / "mine").write_text("mine")
+        for target in ("mine", "none", "."):
+            (tmp_path / "link").symlink_to(target)
+            with pytest.raises(OutputError, match="no longer a regular file"):
+                fileio.write_atomic(str(tmp_path / "link"), "new")
+            assert os.readlink(tmp_path / "link") == target
+            (tmp_path / "link").unlink()
+        assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("mine", "mine")]
+
+    def test_a_system_without_extended_attributes(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "x").write_text("old")
+        before = (tmp_path / "x").stat().st_ino
+        for name in ("listxattr", "getxattr", "setxattr"):
+            monkeypatch.delattr(os, name)
+        fileio.write_atomic(str(tmp_path / "x"), "new")
+        assert (tmp_path / "x").read_text() == "new"
+        assert (tmp_path / "x").stat().st_ino != before, "it is replaced, not overwritten"
 
     def test_setuid_is_not_kept(self, tmp_path: Path) -> None:
         path = tmp_path / "x"
