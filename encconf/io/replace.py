@@ -333,8 +333,10 @@ def overwrite(descriptor: int, data: bytes, mode: int, folder: str) -> None:
             _forget(saved, quietly=True)
             raise
         _forget(saved)
-        with suppress(OSError):  # the file may belong to another user
+        try:
             set_mode(descriptor, mode)
+        except OSError:
+            return  # the file belongs to another user
     finally:
         os.close(descriptor)
 
