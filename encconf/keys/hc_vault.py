@@ -1,10 +1,10 @@
 """Keys of the transit engine of HashiCorp Vault and OpenBao.
 
-It behaves like sops 3.13.3 (hcvault/keysource.go), with three differences.  The token goes only to VAULT_ADDR
+It behaves like sops 3.13.3 (hcvault/keysource.go), with four differences.  The token goes only to VAULT_ADDR
 and SOPS_HC_VAULT_ALLOWLIST (sops sends it anywhere, unless the list is set).  Redirects are not followed.
-Names from the file are percent-encoded and may not be ``..``.  In addition, it logs in with AppRole, JWT
-and others (see `encconf.providers.vault`).  VAULT_AGENT_ADDR, VAULT_CACERT_BYTES and the client's rate limit
-are not supported.
+Names from the file are percent-encoded and may not be ``..``.  The engine is not a path that Vault reserves.
+In addition, it logs in with AppRole, JWT and others (see `encconf.providers.vault`).  VAULT_AGENT_ADDR,
+VAULT_CACERT_BYTES and the client's rate limit are not supported.
 """
 
 from __future__ import annotations
@@ -27,6 +27,13 @@ _FORM = "https://vault.example.com:8200/v1/transit/keys/NAME"
 _PREFIXED = re.compile(r"/[^/]+/v\d+/[^/]+/[^/]+/[^/]+", re.ASCII)
 _PATH = re.compile(r"/v\d+/[^/]+/[^/]+/[^/]+", re.ASCII)
 _URI = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<host>[^/?#@\\\s]+)(?P<path>/[^?#]*)")
+
+
+_OF_VAULT = ("sys", "auth", "identity", "cubbyhole", "audit")
+"""Mounts that Vault reserves.  The entry of a file must not choose a call that changes something there.
+
+Below a namespace, which can be the beginning of a path, ``sys`` and ``auth`` are reserved, too.
+"""
 
 
 class VaultKey(MasterKey):
@@ -98,9 +105,14 @@ class VaultKey(MasterKey):
             raise BadKeyError(
                 "its vault_address is not a plain address", hint="https://HOST or https://HOST:PORT"
             )
-        parts = [*self.engine.split("/"), self.key_name]
-        if not is_path(parts) or "/" in self.key_name:
+        engine = self.engine.split("/")
+        if not is_path([*engine, self.key_name]) or "/" in self.key_name:
             raise BadKeyError("its engine_path or key_name is not one", hint=f"it looks like {_FORM}")
+        if engine[0] in _OF_VAULT or any(step in ("sys", "auth") for step in engine[:-1]):
+            raise BadKeyError(
+                "its engine_path is not that of a transit engine: Vault keeps its own settings there",
+                hint=f"it looks like {_FORM}",
+            )
         return server
 
     def _ask(self, verb: str, question: dict[str, str], wanted: str, credentials: Credentials) -> str:

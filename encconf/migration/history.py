@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from collections.abc import Mapping
+from contextlib import closing
 
 from encconf.errors import LimitError
 from encconf.git import question, repository, run
@@ -20,6 +22,10 @@ from encconf.text.document import ENC_PREFIX
 
 LIMIT = 2000
 """The most versions of a file that are read."""
+LARGEST = 1 << 22
+"""The largest version that is read, in bytes (4 MiB)."""
+PATIENCE = 10.0
+"""For how many seconds versions are read.  git packs thousands of large ones, of any branch, into a few kB."""
 
 _TELLING = 8  # a shorter value may occur under another name by chance
 _EVERY_COMMIT = (*LOG, COMMIT, "--topo-order", "--full-history", "--all", "--reflog", "-m", "--no-renames")
@@ -31,7 +37,7 @@ class Past(Record):
     ``commits`` contain plaintext versions, the newest first.  ``rotate`` are the names whose current value is
     in one of them; ``earlier`` are names that have only other values there.  ``pushed`` says that a remote's
     branch has a version, as of the last fetch.  ``complete`` is False if some versions could not be read: in
-    a shallow or partial clone, or if there are more than `LIMIT`.
+    a shallow or partial clone, or if there are more than `LIMIT`, or they are too large.
     """
 
     commits: list[str]
@@ -64,18 +70,23 @@ def past(path: str, values: Mapping[str, str], dialect: str, environ: Mapping[st
     pairs: set[tuple[str, str]] = set()
     read = list(versions)[:LIMIT]
     complete = len(read) == len(versions)
-    for blob, data in zip(read, contents(root, read, environ), strict=True):
-        if data is None:
-            complete = False  # a partial clone does not have it
-            continue
-        try:
-            plain = _plain_values(data.decode(errors="surrogateescape"), dialect)
-        except LimitError:
-            complete = False
-            continue
-        if plain:
-            commits |= versions[blob]
-            pairs |= set(plain)
+    end = time.monotonic() + PATIENCE
+    with closing(contents(root, read, environ)) as texts:
+        for blob, data in zip(read, texts, strict=False):
+            if time.monotonic() > end:
+                complete = False
+                break
+            if data is None or len(data) > LARGEST:  # a partial clone does not have it
+                complete = False
+                continue
+            try:
+                plain = _plain_values(data.decode(errors="surrogateescape"), dialect)
+            except LimitError:
+                complete = False
+                continue
+            if plain:
+                commits |= versions[blob]
+                pairs |= set(plain)
     known = {value for _, value in pairs if len(value) >= _TELLING}
     in_order = dict.fromkeys(change.moment.commit for change in changes)  # a merge has a change per parent
     rotate = [name for name, value in values.items() if (name, value) in pairs or value in known]

@@ -145,8 +145,11 @@ def _identity(text: str, place: str) -> Any:
     elif kind == "external_account" and isinstance(source, dict) and "executable" in source:
         target = "auth.pluggable:Credentials.from_info"
         _refuse_program(source["executable"], place)
-    module, _, name = target.partition(":")
-    read = attrgetter(name)(__import__(f"google.{module}", fromlist=[name]))
+    if target.startswith("auth.pluggable:"):
+        read = _with_program().from_info
+    else:
+        module, _, name = target.partition(":")
+        read = attrgetter(name)(__import__(f"google.{module}", fromlist=[name]))
     scoped = kind not in ("external_account_authorized_user", "gdch_service_account")
     try:
         return read(info, **({"scopes": _SCOPES} if scoped else {}))
@@ -166,6 +169,18 @@ def _refuse_program(executable: object, place: str) -> None:
     if words and not os.path.dirname(words[0]) and not programs.is_first(words[0]):
         message, hint = programs.missing(words[0], os.environ)
         raise MasterKeyError(f"{place}: {printable(message)}", reason="unusable", hint=printable(hint))
+
+
+def _with_program() -> Any:
+    """Return the SDK's class for a login by a program, which gets a PATH with trusted folders only."""
+    from google.auth import pluggable
+
+    class Credentials(pluggable.Credentials):  # type: ignore[misc]  # it has no types
+        def retrieve_subject_token(self, request: object) -> Any:
+            with programs.for_children():
+                return super().retrieve_subject_token(request)
+
+    return Credentials
 
 
 def _machine(environ: Mapping[str, str]) -> Any:

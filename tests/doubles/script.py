@@ -26,7 +26,7 @@ class Seen:
 class Script:
     """A server that gives these answers, the last one for ever, and remembers what it saw.
 
-    It answers POST, and GET if it ``reads``.
+    It answers POST and PUT, and GET if it ``reads``.
     """
 
     def __init__(
@@ -54,6 +54,9 @@ class Script:
                     self.do_POST()
                 else:
                     self.send_error(501)
+
+            def do_PUT(self) -> None:
+                self.do_POST()
 
             def do_POST(self) -> None:
                 self.rfile.read(int(self.headers.get("Content-Length") or 0))

@@ -164,7 +164,7 @@ def test_a_shallow_clone(repository: Project) -> None:
     clone.write(".env", "A=first-value-1\n")
     found = report(clone)
     assert (found["complete"], found["rotate"], found["earlier"]) == (False, [], ["A"])
-    assert "in this clone, which has only part of the history" in clone.run("import", "-n", ".env").err
+    assert "in the part of the history that is here" in clone.run("import", "-n", ".env").err
 
 
 def test_a_partial_clone_fetches_nothing(repository: Project) -> None:
@@ -188,6 +188,22 @@ def test_more_versions_than_are_read(repository: Project, monkeypatch: pytest.Mo
     found = history.past(str(repository.path(".env")), {"A": "value-number-0"}, "dotenv", repository.environ)
     assert found is not None
     assert (found.complete, found.rotate, len(found.commits)) == (False, [], 2)
+
+
+def test_many_large_versions_end_the_search(repository: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A branch can have thousands of them in a few kilobytes."""
+    for number in range(3):
+        commit(repository, f"A=value-number-{number}\n")
+    commit(repository, "A=large\n" + "#" * 200)
+    monkeypatch.setattr(history, "LARGEST", 100)
+    values = {"A": "value-number-0"}
+    found = history.past(str(repository.path(".env")), values, "dotenv", repository.environ)
+    assert found is not None
+    assert (found.complete, found.rotate, len(found.commits)) == (False, ["A"], 3)
+    monkeypatch.setattr(history, "PATIENCE", -1)
+    found = history.past(str(repository.path(".env")), values, "dotenv", repository.environ)
+    assert found is not None
+    assert (found.complete, found.rotate, found.commits) == (False, [], [])
 
 
 def test_settings_run_no_program(repository: Project) -> None:

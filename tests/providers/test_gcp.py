@@ -17,7 +17,7 @@ from doubles.gcp_kms import grpc_server, rest_server, token_server
 from doubles.script import Script
 from doubles.testca import TestCA, session_ca
 from google.api_core import exceptions
-from google.auth.exceptions import InvalidType
+from google.auth.exceptions import InvalidType, RefreshError
 from keys.cloud_kms import BOTH, DATA_KEY, NOW, PLAIN, PROJECT, RING, Google, refusal, through
 from keys.cloud_kms import ca as ca
 from keys.cloud_kms import google as google
@@ -381,6 +381,15 @@ def at(server: Script) -> Credentials:
     )
 
 
+LOGIN = {
+    "type": "external_account",
+    "audience": "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/providers/q",
+    "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
+    "token_url": "https://sts.googleapis.com/v1/token",
+}
+"""A credentials file without the source of its token."""
+
+
 @pytest.mark.posix
 def test_the_program_of_a_login_is_not_run_from_a_work_tree(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -390,16 +399,33 @@ def test_the_program_of_a_login_is_not_run_from_a_work_tree(
     program = tmp_path / "bin" / "a-login"
     program.write_text("#!/bin/sh\n")
     program.chmod(0o755)
-    login = {
-        "type": "external_account",
-        "audience": "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/providers/q",
-        "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
-        "token_url": "https://sts.googleapis.com/v1/token",
-        "credential_source": {"executable": {"command": "a-login now"}},
-    }
+    login = {**LOGIN, "credential_source": {"executable": {"command": "a-login now"}}}
     who = Credentials({"GOOGLE_CREDENTIALS": json.dumps(login)})
     monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
     assert gcp.identity(who)
     monkeypatch.chdir(tmp_path)
     with pytest.raises(MasterKeyError, match="a-login was not found, except in the work tree"):
         gcp.identity(who)
+
+
+@pytest.mark.posix
+def test_the_program_of_a_login_finds_others_only_outside_of_the_work_tree(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree = tmp_path / "tree"
+    for folder in (tree / ".git", tree / "bin", tmp_path / "bin"):
+        folder.mkdir(parents=True)
+    for program, script in (
+        (tree / "bin" / "helper", f"touch {tmp_path}/ran"),
+        (tmp_path / "bin" / "login", "helper"),
+    ):
+        program.write_text(f"#!/bin/sh\n{script}\n")
+        program.chmod(0o755)
+    login = {**LOGIN, "credential_source": {"executable": {"command": "login"}}}
+    monkeypatch.setenv("PATH", f"{tree}/bin:{tmp_path}/bin:{os.environ['PATH']}")
+    monkeypatch.setenv("GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES", "1")
+    monkeypatch.chdir(tree)
+    made = gcp.identity(Credentials({"GOOGLE_CREDENTIALS": json.dumps(login)}))
+    with pytest.raises(RefreshError, match="return code 127"):
+        made.retrieve_subject_token(None)
+    assert not (tmp_path / "ran").exists()

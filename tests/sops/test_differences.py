@@ -21,6 +21,7 @@ import pyrage
 import pytest
 from doubles.openbao import ROOT_TOKEN, OpenBao
 from doubles.recording_keyservice import RecordingKeyservice, RefusalError, by_itself
+from doubles.script import Script
 from engine import opened
 from oracle import AgeKey
 
@@ -1498,14 +1499,34 @@ def test_closed_stdout(sides: Sides) -> None:
     assert codes == [0, 1, 3]
 
 
-def test_try_again(sides: Sides) -> None:
+def _write_for_vault(sides: Sides, address: str, engine: str) -> None:
+    """Write ``v.yaml``, which only a key of Vault opens."""
     entry = (
-        "    hc_vault:\n        - vault_address: http://127.0.0.1:1\n          engine_path: transit\n"
+        f"    hc_vault:\n        - vault_address: {address}\n          engine_path: {engine}\n"
         '          key_name: k\n          created_at: "2026-01-01T00:00:00Z"\n          enc: vault:v1:QUJD\n'
     )
     text = sides.real.read("e.yaml")
     start, end = text.index("    age:"), text.index("    lastmodified:")
     sides.write("v.yaml", text[:start] + entry + text[end:])
+
+
+@pytest.mark.parametrize("engine", ["sys/policies/acl", "team/sys/policies/acl", "identity/x", "other"])
+def test_vault_token(engine: str, sides: Sides) -> None:
+    with Script((400, "{}")) as server:
+        _write_for_vault(sides, server.address, engine)
+        own = "http://127.0.0.1:1" if engine == "other" else server.address
+        environ = {"VAULT_ADDR": own, "VAULT_TOKEN": "t0ken", "VAULT_MAX_RETRIES": "0"}
+        sides.real.run("decrypt", "v.yaml", environ=environ, code=128)
+        (seen,) = server.seen
+        assert (seen.path, seen.headers["X-Vault-Token"]) == (f"/v1/{engine}/decrypt/k", "t0ken")
+        for box in (sides.ours, sides.own):
+            done = box.run("decrypt", "v.yaml", environ=environ, code=128)
+            assert "a transit engine: Vault keeps" in done.err or engine == "other"
+    assert len(server.seen) == 1
+
+
+def test_try_again(sides: Sides) -> None:
+    _write_for_vault(sides, "http://127.0.0.1:1", "transit")
     environ = {"VAULT_ADDR": "http://127.0.0.1:1", "VAULT_TOKEN": "x"}
     codes = [box.run("decrypt", "v.yaml", environ=environ) for box in sides.all]
     assert [done.code for done in codes] == [128, 128, 75]

@@ -469,7 +469,7 @@ def _history(
         _say_of_exposure(console, file, state, "")
         return report
     report |= {name: getattr(past, name) for name in ("commits", "pushed", "rotate", "earlier", "complete")}
-    part = "" if past.complete else " in this clone, which has only part of the history"
+    part = "" if past.complete else " in the part of the history that is here and not too large to read"
     _say_of_exposure(console, file, state, "" if past.commits else f"was never committed{part}")
     if past.commits:
         _print_history(console, file, past, part)
