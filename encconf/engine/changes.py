@@ -8,7 +8,7 @@ the intended values.  If the data key must be wrapped again, the caller's ``admi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from math import isfinite
 
 from encconf import formats
@@ -207,7 +207,12 @@ def put(text: str, path: Path, value: Plain, *, format: str, any_keys: bool = Fa
 
     With ``any_keys``, keys of the YAML text need not be strings.
     """
-    return _with(_scanned(text, format, any_keys), (path, value), any_keys=any_keys).text
+    return put_all(text, [(path, value)], format=format, any_keys=any_keys)
+
+
+def put_all(text: str, edits: Iterable[tuple[Path, Plain]], *, format: str, any_keys: bool = False) -> str:
+    """Like `put`, for several values, none of which is at or below the path of another."""
+    return _with(_scanned(text, format, any_keys), *edits, any_keys=any_keys).text
 
 
 def drop(text: str, *paths: Path, format: str, any_keys: bool = False) -> str:

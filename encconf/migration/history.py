@@ -25,7 +25,7 @@ LIMIT = 2000
 LARGEST = 1 << 22
 """The largest version that is read, in bytes (4 MiB)."""
 PATIENCE = 10.0
-"""For how many seconds versions are read.  git packs thousands of large ones, of any branch, into a few kB."""
+"""For how many seconds versions are read.  A branch can have thousands of large ones in a few kilobytes."""
 
 _TELLING = 8  # a shorter value may occur under another name by chance
 _EVERY_COMMIT = (*LOG, COMMIT, "--topo-order", "--full-history", "--all", "--reflog", "-m", "--no-renames")

@@ -175,7 +175,7 @@ def _with_program() -> Any:
     """Return the SDK's class for a login by a program, which gets a PATH with trusted folders only."""
     from google.auth import pluggable
 
-    class Credentials(pluggable.Credentials):  # type: ignore[misc]  # it has no types
+    class Credentials(pluggable.Credentials):
         def retrieve_subject_token(self, request: object) -> Any:
             with programs.for_children():
                 return super().retrieve_subject_token(request)

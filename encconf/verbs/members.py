@@ -9,7 +9,7 @@ must have changed.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 
 from encconf.audit.names import identity
@@ -25,6 +25,7 @@ from encconf.errors import (
 )
 from encconf.formats.yaml import Yaml
 from encconf.keys import CONTEXT, TABLE, MasterKey, master_key
+from encconf.record import Record
 from encconf.rules import config
 from encconf.text.document import Leaf
 from encconf.text.path import Path, spell
@@ -35,6 +36,14 @@ _EDIT = "change .sops.yaml in an editor, then run: encconf updatekeys -r ."
 _ANCHOR = re.compile(r"&([^\s,\[\]{}&]+)[ \t]+\Z")
 _DASHES = re.compile(r"[ \t]*(?:-[ \t]+)+\Z")
 _BLOCK = re.compile(r"[|>][-+0-9]*[ \t]*(?:#[^\n]*)?\n")
+
+
+class Splice(Record):
+    """A change of a text: where what it replaces begins and ends, and what takes its place."""
+
+    start: int
+    end: int
+    new: str
 
 
 def key_of(word: str) -> MasterKey:
@@ -79,7 +88,7 @@ def add(text: str, key: MasterKey, name: str, rules: Collection[int], *, group: 
     """
     before = groups_of(text)
     wanted = [[list(each) for each in groups] for groups in before]
-    result = text
+    places: dict[int, int] = {}  # the rules that need the key, with the number of the key group
     for number in sorted(rules):
         if any(same(key, other) for each in wanted[number] for other in each):
             continue
@@ -98,15 +107,52 @@ def add(text: str, key: MasterKey, name: str, rules: Collection[int], *, group: 
         if not 0 <= at < len(wanted[number]):
             raise ConfigError(f"{RULES}[{number}] has no key group {at + 1}")
         wanted[number][at].append(key)
-        groups = config.load(config.NAME, result).rule(number).groups
-        if not any(key in each for each in groups):  # else a shared list has it by now
-            result = _added(result, key, name, number, at)
+        places[number] = at
+    result = text
+    while places:
+        result, made = _added(result, key, name, places)
+        now = groups_of(result)  # a shared list may have the key by now
+        places = {
+            number: at
+            for number, at in places.items()
+            if number not in made and not any(key in each for each in now[number])
+        }
     return _checked(text, result, wanted, f"{name}'s key cannot be added to these rules only")
 
 
-def _added(text: str, key: MasterKey, name: str, number: int, group: int) -> str:
+def _added(text: str, key: MasterKey, name: str, places: Mapping[int, int]) -> tuple[str, set[int]]:
+    """Add a key to as many of these rules as can be changed at once, so that many rules take linear time.
+
+    Returns the text, and the numbers of these rules.
+    """
+    splices: list[Splice] = []
+    puts: list[tuple[Path, object]] = []
+    spliced: set[int] = set()
+    put: set[int] = set()
+    taken: set[int] = set()
+    for number, group in places.items():
+        found = _addition(text, key, name, number, group)
+        if isinstance(found, tuple):
+            puts.append(found)
+            put.add(number)
+        elif len(found) > 1:  # it defines an anchor, which the next rules then use
+            if not splices:
+                return _spliced(text, found), {number}
+        elif found[0].start not in taken:  # else it is that of another rule, too
+            splices += found
+            spliced.add(number)
+            taken.add(found[0].start)
+    if splices:
+        return _spliced(text, splices), spliced
+    return changes.put_all(text, puts, format="yaml", any_keys=True), put  # type: ignore[arg-type]
+
+
+def _addition(
+    text: str, key: MasterKey, name: str, number: int, group: int
+) -> list[Splice] | tuple[Path, object]:
+    """Return the splices that add a key to a rule, or a path and the value to put there."""
     row = TABLE[key.TYPE]
-    leaves = _leaves(text)
+    leaves = [*_below(text, (RULES, number))]
     grouped = any(leaf.path[:3] == (RULES, number, "key_groups") for leaf in leaves)
     place: Path = (RULES, number, row.member)
     if grouped:
@@ -115,14 +161,14 @@ def _added(text: str, key: MasterKey, name: str, number: int, group: int) -> str
     written = _written(key)
     if not inside:
         value: object = [_as_item(key)] if grouped or row.only_list else written
-        return changes.put(text, place, value, format="yaml", any_keys=True)  # type: ignore[arg-type]
+        return place, value
     last = inside[-1]
     if last.path == place:
-        return _with_part(text, last, written)
+        return [_with_part(text, last, written)]
     if text[last.start] == "*" and len({leaf.start for leaf in inside}) == 1 and not _is_item(text, last):
         # An alias of the whole list: its definition changes, and with it all that share it.
         source = _definition(text, text[last.start + 1 : last.end])
-        items = [leaf for leaf in _leaves(text) if leaf.path[:-1] == source]
+        items = [each for each in _below(text, source or ()) if each.path[:-1] == source]
         if source is None or not items or not isinstance(items[-1].path[-1], int):
             raise ConfigError(
                 f"the list {text[last.start : last.end]} has a form that cannot be changed here"
@@ -130,11 +176,11 @@ def _added(text: str, key: MasterKey, name: str, number: int, group: int) -> str
         return _with_item(text, items[-1], written, name)
     if grouped and row.settings and len(last.path) > len(place) + 1:
         place = (*place, _size(inside, place))
-        return changes.put(text, place, _as_item(key), format="yaml", any_keys=True)  # type: ignore[arg-type]
+        return place, _as_item(key)
     return _with_item(text, last, written, name)
 
 
-def _with_part(text: str, leaf: Leaf, written: str) -> str:
+def _with_part(text: str, leaf: Leaf, written: str) -> Splice:
     """Add a key to a text of keys between commas."""
     raw = text[leaf.start : leaf.end]
     if raw.startswith("*"):
@@ -152,29 +198,26 @@ def _with_part(text: str, leaf: Leaf, written: str) -> str:
     if head and not gaps:
         indent = re.match(r"[ \t]*", body)
         gap = "\n" + (indent[0] if indent else "")
-    comma = "" if text[:end].endswith(",") else ","
-    return f"{text[:end]}{comma}{gap}{written}{text[end:]}"
+    comma = "" if text[end - 1 : end] == "," else ","
+    return Splice(end, end, f"{comma}{gap}{written}")
 
 
-def _with_item(text: str, last: Leaf, written: str, name: str) -> str:
+def _with_item(text: str, last: Leaf, written: str, name: str) -> list[Splice]:
     """Add a key after the last item of a list: with an anchor and an alias if that item has an alias."""
     if text[last.start] == "*":
         source = _anchored(text, text[last.start + 1 : last.end])
         if existing := _anchor_of(text, written):
-            return _item_after(text, last, f"*{existing}", "")
+            return [_item_after(text, last, f"*{existing}", "")]
         anchor = _anchor_name(text, name)
         defined = _defined(text, source, anchor, written) if source is not None else None
         if defined is not None:
-            at, line = defined
-            # The definition comes before the alias, so the alias is written first.
-            return _spliced(_item_after(text, last, f"*{anchor}", ""), at, line)
+            return [defined, _item_after(text, last, f"*{anchor}", "")]
     comment = _comment(name)
-    siblings = [each for each in _leaves(text) if each.path[:-1] == last.path[:-1]]
-    if all(_comment_above(text, each) is not None for each in siblings):
-        return _item_after(text, last, written, "", above=f"# {comment}")
+    if all(_comment_above(text, each) is not None for each in _siblings(text, last)):
+        return [_item_after(text, last, written, "", above=f"# {comment}")]
     beside = re.compile(r"([ \t]+)#").match(text, last.end)
     gap = beside[1] if beside is not None else " "
-    return _item_after(text, last, written, f"{gap}# {comment}" if comment else "")
+    return [_item_after(text, last, written, f"{gap}# {comment}" if comment else "")]
 
 
 def _comment_above(text: str, leaf: Leaf) -> int | None:
@@ -189,7 +232,7 @@ def _anchor_of(text: str, written: str) -> str | None:
     return next((anchor for anchor, leaf in _anchors(text).items() if leaf.data == written.encode()), None)
 
 
-def _item_after(text: str, last: Leaf, item: str, comment: str, *, above: str = "") -> str:
+def _item_after(text: str, last: Leaf, item: str, comment: str, *, above: str = "") -> Splice:
     line = text.rfind("\n", 0, last.start) + 1
     before = text[line : last.start]
     anchor = _ANCHOR.search(before)
@@ -197,18 +240,18 @@ def _item_after(text: str, last: Leaf, item: str, comment: str, *, above: str = 
     if dash is None and not re.search(r"-[ \t]+\Z", before):  # in brackets
         if "[" not in text[: last.start]:
             raise ConfigError("the list has a form that cannot be changed here")
-        return f"{text[: last.end]}, {item}{text[last.end :]}"
+        return Splice(last.end, last.end, f", {item}")
     column = before.rindex("-", 0, anchor.start() if anchor else None)
     end = text.find("\n", last.end)
     end = len(text) if end < 0 else end
     newline = "\r\n" if text[end - 1 : end] == "\r" else "\n"
     end -= len(newline) - 1
     lead = f"{newline}{' ' * column}"
-    return f"{text[:end]}{lead + above if above else ''}{lead}- {item}{comment}{text[end:]}"
+    return Splice(end, end, f"{lead + above if above else ''}{lead}- {item}{comment}")
 
 
-def _defined(text: str, source: Leaf, anchor: str, written: str) -> tuple[int, str] | None:
-    """Return where to define a new anchor, after the line of another one, and the line.  None if unclear."""
+def _defined(text: str, source: Leaf, anchor: str, written: str) -> Splice | None:
+    """Return the splice that defines a new anchor after the line of another one.  None if unclear."""
     start = text.rfind("\n", 0, source.start) + 1
     end = text.find("\n", source.end)
     end = len(text) if end < 0 else end
@@ -222,11 +265,17 @@ def _defined(text: str, source: Leaf, anchor: str, written: str) -> tuple[int, s
         lead = re.match(r"[ \t]*", lead)[0] + f"{anchor}: "  # type: ignore[index]
     newline = "\r\n" if text[end - 1 : end] == "\r" else "\n"
     end -= len(newline) - 1
-    return end, f"{newline}{lead}&{anchor} {written}"
+    return Splice(end, end, f"{newline}{lead}&{anchor} {written}")
 
 
-def _spliced(text: str, at: int, new: str) -> str:
-    return text[:at] + new + text[at:]
+def _spliced(text: str, splices: Iterable[Splice]) -> str:
+    """Make changes, which do not overlap."""
+    parts: list[str] = []
+    at = 0
+    for each in sorted(splices, key=lambda each: each.start):
+        parts += text[at : each.start], each.new
+        at = each.end
+    return "".join([*parts, text[at:]])
 
 
 def _anchor_name(text: str, name: str) -> str:
@@ -259,15 +308,14 @@ def remove(text: str, key: MasterKey) -> str:
                 hint="add another recipient first, or remove the rule",
             )
     result = text
-    for _ in range(10_000):  # each round removes one place
-        leaves = _leaves(result)
-        places = [leaf for leaf in leaves if leaf.type == "str" and _has(result, leaf, key, leaves)]
+    for _ in range(10_000):  # each round removes at least one place
+        places = [leaf for leaf in _leaves(result) if leaf.type == "str" and _has(result, leaf, key)]
         if not places:
             break
         # Aliases come before what they stand for, and later places before earlier ones.
-        places.sort(key=lambda leaf: (result[leaf.start] != "*", -leaf.start))
+        aliases = [leaf for leaf in places if result[leaf.start] == "*"]
         try:
-            result = _without(result, places[0], key)
+            result = _without(result, (aliases or places)[::-1], key)
         except (EmitError, ParseError) as error:
             raise ConfigError(f"the key cannot be removed: {error.message}", hint=_EDIT) from None
     else:
@@ -282,7 +330,26 @@ def same(one: MasterKey, other: MasterKey) -> bool:
     return one == other or identity(one) == identity(other)
 
 
-def _without(text: str, leaf: Leaf, key: MasterKey) -> str:
+def _without(text: str, places: Iterable[Leaf], key: MasterKey) -> str:
+    """Remove a key from at most one place of each rule and each other member, at once."""
+    splices: dict[int, Splice] = {}
+    drops: list[Path] = []
+    changed: set[Path] = set()
+    for leaf in places:
+        scope = _scope(leaf.path)
+        if scope not in changed:
+            changed.add(scope)
+            found = _removal(text, leaf, key)
+            if isinstance(found, Splice):
+                splices[found.start] = found
+            else:
+                drops.append(found)
+    if splices:
+        return _spliced(text, splices.values())
+    return changes.drop(text, *drops, format="yaml", any_keys=True)
+
+
+def _removal(text: str, leaf: Leaf, key: MasterKey) -> Splice | Path:
     raw = text[leaf.start : leaf.end]
     parts = _parts(leaf)
     if len(parts) > 1:
@@ -291,11 +358,8 @@ def _without(text: str, leaf: Leaf, key: MasterKey) -> str:
             if source is None:
                 raise ConfigError(f"{raw} has a form that cannot be changed here")
             leaf, raw = source, text[source.start : source.end]
-        return (
-            text[: leaf.start]
-            + _part_removed(raw, next(each for each in parts if _is(each, key)))
-            + text[leaf.end :]
-        )
+        left = _part_removed(raw, next(each for each in parts if _is(each, key)))
+        return Splice(leaf.start, leaf.end, left)
     step = leaf.path[-1]
     if isinstance(step, int):
         return _item_removed(text, leaf)
@@ -305,14 +369,11 @@ def _without(text: str, leaf: Leaf, key: MasterKey) -> str:
     return _dropped(text, path)
 
 
-def _dropped(text: str, path: Path) -> str:
-    """Remove what is at a path, with the lists and mappings that would be empty without it."""
-    leaves = _leaves(text)
-    while len(path) > 1 and all(
-        leaf.path[: len(path)] == path for leaf in leaves if leaf.path[: len(path) - 1] == path[:-1]
-    ):
+def _dropped(text: str, path: Path) -> Path:
+    """Return the path to remove, which has no other lists and mappings that would be empty without it."""
+    while len(path) > 1 and all(leaf.path[: len(path)] == path for leaf in _below(text, path[:-1])):
         path = path[:-1]
-    return changes.drop(text, path, format="yaml", any_keys=True)
+    return path
 
 
 def _part_removed(raw: str, part: str) -> str:
@@ -324,7 +385,7 @@ def _part_removed(raw: str, part: str) -> str:
     return raw[: found.start()] + raw[found.end() :]
 
 
-def _item_removed(text: str, leaf: Leaf) -> str:
+def _item_removed(text: str, leaf: Leaf) -> Splice | Path:
     """Remove the line of an item with its comment, also one above that is only for it; or from brackets."""
     start = text.rfind("\n", 0, leaf.start) + 1
     end = text.find("\n", leaf.end) + 1 or len(text)
@@ -332,16 +393,16 @@ def _item_removed(text: str, leaf: Leaf) -> str:
     if not re.fullmatch(r"[ \t]*-[ \t]+(?:&\S+[ \t]+)?", before) or not re.fullmatch(
         r"[ \t]*(?:#[^\n]*)?\r?\n?", text[leaf.end : end]
     ):
-        return changes.drop(text, leaf.path, format="yaml", any_keys=True)
-    siblings = [each for each in _leaves(text) if each.path[:-1] == leaf.path[:-1]]
+        return leaf.path
+    siblings = _siblings(text, leaf)
     if len(siblings) == 1:
         return _dropped(text, leaf.path)
     above = _comment_above(text, leaf)
     if above is not None and all(_comment_above(text, each) is not None for each in siblings):
         start = above
     if end == len(text) and not text.endswith("\n"):  # the line break before it goes, too
-        return re.sub(r"\r?\n\Z", "", text[:start])
-    return text[:start] + text[end:]
+        start -= 1 + text.endswith("\r\n", 0, start)
+    return Splice(start, end, "")
 
 
 # --- reading -------------------------------------------------------------------------------------
@@ -368,17 +429,41 @@ def _leaves(text: str) -> Sequence[Leaf]:
     return Yaml().scan(text, any_keys=True).leaves
 
 
+@lru_cache(maxsize=2)
+def _by_place(text: str) -> Mapping[Path, Sequence[Leaf]]:
+    """Return the values below each rule, and below each other member."""
+    found: dict[Path, list[Leaf]] = {}
+    for leaf in _leaves(text):
+        found.setdefault(_scope(leaf.path), []).append(leaf)
+    return found
+
+
+def _scope(path: Path) -> Path:
+    return path[: 2 if path[:1] == (RULES,) else 1]
+
+
+def _below(text: str, path: Path) -> Iterator[Leaf]:
+    """Yield the values at and below a path."""
+    whole = path in ((), (RULES,))
+    leaves = _leaves(text) if whole else _by_place(text).get(_scope(path), ())
+    return (leaf for leaf in leaves if leaf.path[: len(path)] == path)
+
+
+def _siblings(text: str, leaf: Leaf) -> list[Leaf]:
+    return [each for each in _below(text, leaf.path[:-1]) if len(each.path) == len(leaf.path)]
+
+
 def _parts(leaf: Leaf) -> list[str]:
     said = leaf.data.decode("utf-8", "replace") if leaf.data else ""
     return [part for part in (part.strip() for part in said.split(",")) if part]
 
 
-def _has(text: str, leaf: Leaf, key: MasterKey, leaves: Sequence[Leaf]) -> bool:
+def _has(text: str, leaf: Leaf, key: MasterKey) -> bool:
     if text[leaf.start] == "*" and _anchored(text, text[leaf.start + 1 : leaf.end]) is None:
         return False  # an alias of a collection, whose own items count
     settings = TABLE[key.TYPE].settings
     if key.TYPE != "kms" and len(settings) > 1 and leaf.path[-1] == settings[0]:  # a mapping of several
-        beside = {each.path[-1]: each for each in leaves if each.path[:-1] == leaf.path[:-1]}
+        beside = {each.path[-1]: each for each in _siblings(text, leaf)}
         given = {name: beside[name].data or b"" for name in settings if name in beside}
         try:
             return same(master_key(key.TYPE, {name: data.decode() for name, data in given.items()}), key)

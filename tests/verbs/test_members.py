@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
+from pace import at_most
 
 from encconf.errors import BadKeyError, ConfigError, ConflictError
 from encconf.testing import TestKey
@@ -291,3 +292,14 @@ def test_many_rules_with_aliases_take_no_long_time() -> None:
     assert added.count("- *carol") == 40
     assert members.remove(added, members.key_of(CAROL)) == text
     assert time.process_time() - start < 5
+
+
+@pytest.mark.parametrize("written", [f"age: {ALICE}", "age: [*alice]", f"pgp: {FINGERPRINT}"])
+def test_many_rules_take_linear_time(written: str) -> None:
+    """They are changed together: to read the whole text again after each rule would take minutes."""
+    rules = "".join(f"  - path_regex: ^d{number}/\n    {written}\n" for number in range(150))
+    text = f"keys:\n  - &alice {ALICE}\ncreation_rules:\n{rules}"
+    with at_most(1.5):
+        added = members.add(text, members.key_of(BOB), "bob", range(150))
+        assert members.remove(added, members.key_of(BOB)) == text
+    assert all(len([key for each in groups for key in each]) == 2 for groups in members.groups_of(added))
