@@ -294,7 +294,7 @@ def test_many_rules_with_aliases_take_no_long_time() -> None:
     assert time.process_time() - start < 5
 
 
-@pytest.mark.parametrize("written", [f"age: {ALICE}", "age: [*alice]", f"pgp: {FINGERPRINT}"])
+@pytest.mark.parametrize("written", [f"age: {ALICE}", "age: [*alice]", f"pgp: {FINGERPRINT}"], ids="abc")
 def test_many_rules_take_linear_time(written: str) -> None:
     """They are changed together: to read the whole text again after each rule would take minutes."""
     rules = "".join(f"  - path_regex: ^d{number}/\n    {written}\n" for number in range(150))
