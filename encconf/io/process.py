@@ -8,6 +8,7 @@ import sys
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal
+    from collections.abc import Callable
     from types import FrameType
 else:
     import _signal as signal  # without the enumerations of `signal`, which take 0.5 ms to make
@@ -124,7 +125,8 @@ class Together:
     """Inside it, on Windows, a kill of this process also kills the programs that it starts, and theirs.
 
     So the programs hold no values any longer than their user wants.  On POSIX, a program can replace this
-    process instead.  What a program has left running in the background goes on when this ends.
+    process instead, and for others, see `dies_with_us`.  What a program has left running in the background
+    goes on when this ends.
     """
 
     def __init__(self) -> None:
@@ -141,6 +143,29 @@ class Together:
             from encconf.io import windows
 
             windows.free_job(self._job)
+
+
+def dies_with_us() -> Callable[[], None] | None:
+    """Return what a child calls before it becomes a program, so that a kill of this process kills that, too.
+
+    Only Linux has this (PR_SET_PDEATHSIG).  It is the end of the thread that starts the child which counts.
+    """
+    if not sys.platform.startswith("linux"):
+        return None
+    try:
+        import ctypes
+
+        prctl = ctypes.CDLL(None).prctl
+    except (ImportError, OSError, AttributeError):  # a Python without libffi, or another C library
+        return None
+    parent, kill = os.getpid(), signal.SIGKILL
+
+    def call() -> None:
+        prctl(1, int(kill), 0, 0, 0)
+        if os.getppid() != parent:  # it was killed before the call
+            os.kill(os.getpid(), kill)
+
+    return call
 
 
 # --- memory ---------------------------------------------------------------------------------------

@@ -180,13 +180,17 @@ class Attended:
         """Run the program with some values, and return its exit code."""
         import subprocess
 
+        from encconf.io.process import dies_with_us
+
         relay = self._relay = _relay(found, self._front, self._following) if self._redacts else None
         environ = programs.with_system(self._environ(found))
         outputs = relay.outputs if relay is not None else [None, None]
 
         def start(path: str) -> Popen[bytes]:
             line = programs.command_line(path, self._argv[1:])
-            return subprocess.Popen(line, env=environ, stdout=outputs[0], stderr=outputs[1])
+            return subprocess.Popen(
+                line, env=environ, stdout=outputs[0], stderr=outputs[1], preexec_fn=dies_with_us()
+            )
 
         _flush()
         process = begun(_tried(self._argv[0], self._path, start))
@@ -424,7 +428,7 @@ def _spawn(command: str, environ: Mapping[str, str], *, detached: bool = False) 
     """
     import subprocess
 
-    from encconf.io.process import pause
+    from encconf.io.process import dies_with_us, pause
 
     shell, whole = programs.shell(command), programs.with_system(environ)
     if detached:
@@ -432,7 +436,7 @@ def _spawn(command: str, environ: Mapping[str, str], *, detached: bool = False) 
         subprocess.Popen(shell, env=whole, stdin=nothing, stdout=nothing, stderr=nothing)
         return 0
     with _forwarding() as begun:
-        process = begun(subprocess.Popen(shell, env=whole))
+        process = begun(subprocess.Popen(shell, env=whole, preexec_fn=dies_with_us()))
         while (code := process.poll()) is None:
             pause(process.pid)
     return _exit_code(code)

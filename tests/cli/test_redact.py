@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import random
+import select
 import signal
 import subprocess
 import sys
@@ -133,3 +135,17 @@ for _ in range(300):
     assert not any(
         part in done.out for part in ("hunter", "and more", "and%20more", "and+more", "68756e746572")
     )
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has PR_SET_PDEATHSIG")
+@pytest.mark.parametrize("words", [["exec", "--redact", FILE], ["exec", "--watch", FILE]])
+def test_a_kill_of_encconf_also_kills_the_program(shop: Project, words: list[str]) -> None:
+    code = "print(os.getpid()); time.sleep(60)"
+    with shop.popen(*words, *python(code), stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        program = os.pidfd_open(int(process.stdout.readline()))
+        process.kill()
+        try:
+            assert select.select([program], [], [], 10)[0]  # it has ended
+        finally:
+            os.close(program)
