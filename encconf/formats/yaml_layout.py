@@ -156,9 +156,9 @@ def _dashes(node: Tree | Single | None) -> int | None:
     return next((found for entry in node.members if (found := _dashes(entry.value)) is not None), None)
 
 
-def in_flow(value: Plain) -> str:
-    """Return a value in flow style on one line."""
-    return on_one_line(value, lambda single: word(single, "", True), lambda key: plain(key, flow=True))
+def in_flow(value: Plain, quotes: str = "") -> str:
+    """Return a value in flow style on one line, with its texts and keys in the given quotes if possible."""
+    return on_one_line(value, lambda single: word(single, quotes, True), lambda key: word(key, quotes, True))
 
 
 # --- as go-yaml 3 writes it for sops -------------------------------------------------------------

@@ -125,10 +125,11 @@ class YamlWriting(Writing):
         if last is None:
             self.replace(chain, (), nested(path, value))
         elif here.flow:
-            member = in_flow(inner)
+            quotes = DOUBLE if _begins_with_quote(last) else ""  # so that JSON stays JSON
+            member = in_flow(inner, quotes)
             if isinstance(path[0], str):
-                member = f"{plain(path[0], flow=True)}: {member}"
-            append(here, member, " " if last.head[last.sign :].startswith(" ") else "")
+                member = f"{word(path[0], quotes, True)}: {member}"
+            append(here, member, _gap_after_comma(chain))
             if last.rest.endswith(":"):
                 last.post = " "  # parsers disagree about `{key:,`
         else:
@@ -137,6 +138,8 @@ class YamlWriting(Writing):
             head = "-" if isinstance(path[0], int) else f"{plain(path[0])}:"
             laid = style.newline.join(style.item(head, inner, _column(here)))
             ended = last.text[-1:] in ("\r", "\n")
+            if not ended:
+                _end_without_break(last)
             laid = laid + style.newline if ended else style.newline + laid
             if not ended and end.endswith("\n"):
                 laid += style.newline
@@ -200,6 +203,46 @@ class YamlWriting(Writing):
         if ended or (flow is None and not after.startswith(("\r", "\n"))):
             laid += style.newline
         entry.lead, entry.head, entry.value, entry.post = "", before, Single(laid, {}), after
+
+
+def _end_without_break(entry: Entry) -> None:
+    """If a block scalar without a line break ends an entry at the end of the text, keep its value so.
+
+    Otherwise it would have one as soon as something follows.
+    """
+    value = entry.value
+    while isinstance(value, Tree) and not value.flow and value.last is not None:
+        value = value.last.value
+    if isinstance(value, Single) and value.style in _BLOCKS:
+        header = _HEADER.match(value.text, value.at)
+        if header is not None:
+            value.text = f"{value.text[: value.at]}{header[0].rstrip('+-')}-{value.text[header.end() :]}"
+
+
+_HEADER = re.compile(r"[|>][1-9+-]{0,2}")
+
+
+def _begins_with_quote(entry: Entry) -> bool:
+    """Whether the first key or text of an entry in a flow collection is in double quotes."""
+    value = entry.value
+    text = entry.head if entry.head.strip() or value is None else value.text
+    return text.lstrip("[{ \t\r\n")[:1] == '"'
+
+
+def _gap_after_comma(chain: list[Entry]) -> str:
+    """Return what follows a comma in the last collection of a chain, a flow collection with one entry.
+
+    That is as after its colon, or in a list, as in the flow collections around it.
+    """
+    for entry in reversed(chain):
+        tree = entry.value
+        if not isinstance(tree, Tree) or not tree.flow:
+            break
+        if len(tree.entries) > 1:
+            return " " if tree.entries[1].lead[:1] == " " else ""
+        if tree.kind == "map" and (last := tree.last) is not None:
+            return " " if last.head[last.sign :].startswith(" ") else ""
+    return " "
 
 
 _MARKER = re.compile(r"(?m)^---(?=[ \r\n]|\Z)")

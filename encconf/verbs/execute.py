@@ -188,9 +188,8 @@ class Attended:
 
         def start(path: str) -> Popen[bytes]:
             line = programs.command_line(path, self._argv[1:])
-            return subprocess.Popen(
-                line, env=environ, stdout=outputs[0], stderr=outputs[1], preexec_fn=dies_with_us()
-            )
+            options = {"env": environ, "stdout": outputs[0], "stderr": outputs[1]}
+            return subprocess.Popen(line, **options, preexec_fn=dies_with_us())  # noqa: PLW1509
 
         _flush()
         process = begun(_tried(self._argv[0], self._path, start))
@@ -436,7 +435,7 @@ def _spawn(command: str, environ: Mapping[str, str], *, detached: bool = False) 
         subprocess.Popen(shell, env=whole, stdin=nothing, stdout=nothing, stderr=nothing)
         return 0
     with _forwarding() as begun:
-        process = begun(subprocess.Popen(shell, env=whole, preexec_fn=dies_with_us()))
+        process = begun(subprocess.Popen(shell, env=whole, preexec_fn=dies_with_us()))  # noqa: PLW1509
         while (code := process.poll()) is None:
             pause(process.pid)
     return _exit_code(code)

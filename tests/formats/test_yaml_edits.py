@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import itertools
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -86,6 +87,17 @@ def test_all_else_stays(name: str) -> None:
                 assert after.startswith(text[: place.key_end].rstrip(" \n-")), (path, value)
             if place.quotes is not None and (on_one_line or not place.block):
                 assert after.endswith(text[place.end :]), (path, value)
+
+
+@pytest.mark.parametrize("comma", [",", ", "])
+def test_json_with_the_name_of_a_yaml_file_stays_json(comma: str) -> None:
+    text = '{"a": ["b"], "c": {"d": "e"}}\n'.replace(", ", comma).replace(": ", comma.replace(",", ":"))
+    values: list[tuple[Path, Any]] = [(("a", 1), "x"), (("c", "f"), ["x"]), (("g",), {"h": "x", "i": None})]
+    for path, value in values:
+        after = put(text, path, value)
+        assert after is not None
+        assert json.loads(after) == pyyaml.safe_load(after)
+    assert put(text, ("a", 1), "x") == text.replace("]", f'{comma}"x"]')
 
 
 if __name__ == "__main__":
