@@ -149,7 +149,7 @@ def dies_with_us() -> Callable[[], None] | None:
     """Return what a child calls before it becomes a program, so that a kill of this process kills that, too.
 
     Only Linux has this (PR_SET_PDEATHSIG).  The call takes no lock and imports nothing, so that another
-    thread of this process cannot make it wait.  It is the end of the thread that starts the child which counts.
+    thread of this process cannot make it wait.  What counts is the end of the thread that starts the child.
     """
     if not sys.platform.startswith("linux"):
         return None
