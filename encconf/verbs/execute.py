@@ -188,8 +188,13 @@ class Attended:
 
         def start(path: str) -> Popen[bytes]:
             line = programs.command_line(path, self._argv[1:])
-            options = {"env": environ, "stdout": outputs[0], "stderr": outputs[1]}
-            return subprocess.Popen(line, **options, preexec_fn=dies_with_us())  # noqa: PLW1509
+            return subprocess.Popen(
+                line,
+                env=environ,
+                stdout=outputs[0],
+                stderr=outputs[1],
+                preexec_fn=dies_with_us(),  # noqa: PLW1509
+            )
 
         _flush()
         process = begun(_tried(self._argv[0], self._path, start))
