@@ -911,7 +911,14 @@ class Scanner:
             return error_at(self.text, at, f"the text ends where {wanted} was expected")
         if self.text.startswith(("\n", "\r\n"), at):
             return error_at(self.text, at, f"the line ends where {wanted} was expected")
+        control = _CONTROL.match(self.text, at)
+        if control is not None:
+            at = control.end() - 1
+            return error_at(self.text, at, "TOML allows no control character here", hint="remove it")
         return error_at(self.text, at, f"expected {wanted}")
+
+
+_CONTROL = re.compile(rf"(?:#[^{LONG_CONTROL}\n]*)?(?!\r)[{LONG_CONTROL}]")
 
 
 def _end(pattern: re.Pattern[str], text: str, at: int) -> int:

@@ -774,8 +774,11 @@ def limit_digits(text: str, start: int, end: int) -> None:
 
 
 def position(text: str, offset: int) -> tuple[int, int]:
-    """Return the line and column of an offset, counted from 1."""
-    return text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset)
+    """Return the line and column of an offset, counted from 1.  Editors do not count a byte order mark."""
+    start = text.rfind("\n", 0, offset)
+    if start < 0 < offset and text[0] == "\ufeff":
+        start = 0
+    return text.count("\n", 0, offset) + 1, offset - start
 
 
 def newline_of(text: str) -> str:

@@ -66,6 +66,9 @@ format = formats.get("toml")
         ("a = [-1e999]", "line 1, column 6: a number is too large for a float"),
         ("\ufeffa = 1", "line 1, column 1: a byte order mark"),
         ("a = '\ud800'", "line 1, column 6: a lone surrogate"),
+        ("a = 1 # x\x01y", "line 1, column 10: TOML allows no control character here"),
+        ("a = [1, # x\x7f\n]", "line 1, column 12: TOML allows no control character here"),
+        ("a = {b = 1 # x\r\n}", "line 1, column 12: expected a comma or the closing brace"),
         # What tomllib says:
         ("a = 0_0", "line 1, column 6: "),
         ("a = 1979-13-27", "line 1, column 9: "),
