@@ -60,7 +60,7 @@ def refuse_exposed(
         return  # a damaged file: nothing of it is kept
     if formats.get(format).single_value or own_selection == selection:
         return
-    document = scan_plain(plain, format) if isinstance(plain, str) else plain
+    document = scan_plain(plain, format)
     sealed = {leaf.path for leaf in replaced.leaves if (leaf.data or b"").startswith(ENC_BYTES)}
     leaves = zip(document.leaves, selection.choose(document).leaves, strict=True)
     exposed = dict.fromkeys(
@@ -169,7 +169,7 @@ def _warn_of_readers(file: str, metadata: Metadata, rule: Rule, warn: Warn) -> N
     """
     named = [key for group in rule.groups for key in group]
     others = [held.key for group in metadata.groups for held in group if held.key not in named]
-    if named and others:
+    if others:
         who = listed(map(in_full, others), 3)
         warn(
             f"{file} can be read by {who}, and {rule.name} of .sops.yaml does not name them",
