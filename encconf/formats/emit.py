@@ -220,6 +220,19 @@ def flat(node: Any, path: Path = ()) -> Iterator[tuple[Path, Value]]:
         yield from flat(item, (*path, step))
 
 
+def only_tree(trees: Sequence[Any]) -> Any:
+    """Return the tree of a file with one document.  Raises EmitError if other documents have values, too.
+
+    Anybody can split a document of sops in two, so the first one may lack what the file had.
+    """
+    if any(trees[1:]):
+        raise EmitError(
+            f"the file has {len(trees)} documents, not one",
+            hint="write the values into one document, or each document into its own file",
+        )
+    return trees[0]
+
+
 _ODD = re.compile(r"[^A-Za-z0-9_]")
 
 
@@ -243,12 +256,7 @@ class Naming(Options):
         the same name, or if there are several documents.
         """
         section = self.path
-        if any(trees[1:]):  # the others have values, too
-            raise EmitError(
-                f"the file has {len(trees)} documents, not one",
-                hint="write the values into one document, or each document into its own file",
-            )
-        tree = value_at(trees[0], section)
+        tree = value_at(only_tree(trees), section)
         if not isinstance(tree, dict):
             raise EmitError(f"{spell(section)} is not a mapping", hint="choose one with --section PATH")
         found: dict[str, tuple[Path, Value]] = {}

@@ -348,7 +348,9 @@ class Values(Record):
             opened = opening.open_text(text, format=format, credentials=self.credentials())
             opening.refuse_unloadable(opened)
             whole = any(not rule.path for rule in self.rules)
-            return _Open(opened.trees()[0], plaintext.plain_text(opened) if whole else "")
+            single = all(not rule.path for rule in self.rules)
+            tree = {} if single else emit.only_tree(opened.trees())
+            return _Open(tree, plaintext.plain_text(opened) if whole else "")
 
 
 class _Open(Record):

@@ -321,6 +321,7 @@ class TestMistakes:
             (["--allow", "app.service:p=none"], 4, "is null"),
             (["--allow", "app.service:p=tenants.%i.token"], 1, "has instances"),
             (["--allow", "a@*.service:p=users.%i"], 4, "needs a mapping"),
+            (["two.yaml", "--allow", "app.service:p=db.port"], 4, "two.yaml: the file has 2 documents"),
             (["--allow", "app.service:p=db.port", "--idle", "x"], 1, "number of seconds"),
             (["--allow-from", "nowhere"], 100, "nowhere"),
             (["--allow-from", "open"], 2, "open: others can write to it"),
@@ -333,6 +334,8 @@ class TestMistakes:
         values.write("open", "app.service:p=db.port\n").chmod(0o666)
         values.write("wrong", "# x\nno rule\n").chmod(0o600)
         values.write("long", f"app.service:{'x' * 99}=db.port\n").chmod(0o600)
+        values.write("two.yaml", "db: {port: 1}\n---\ndb: {password: other}\n")
+        values.run("encrypt", "-i", "two.yaml")
         os.chown(values.write("foreign", "app.service:p=db.port\n"), 65534, -1)
         done = values.run("systemd", "serve", "s.enc.yaml", "--socket", "run/c.sock", *args, code=code)
         assert said in done.err
