@@ -66,7 +66,8 @@ class Opened(Record):
 
     ``values`` has the value of each leaf, and ``comments`` the document's comments, those that are encrypted
     with their plaintexts, if they were requested; ``comment_edits`` decrypt them.  If the document's block
-    does not say what ``metadata`` does, it is not ``current``, and must be written again.
+    does not say what ``metadata`` does, it is not ``current``, and must be written again.  ``strict`` says
+    that encconf's strict check covers it, and not only the MAC of sops.
     """
 
     document: Document
@@ -77,6 +78,7 @@ class Opened(Record):
     comments: Sequence[Comment] = ()
     comment_edits: Sequence[Edit] = ()
     current: bool = True
+    strict: bool = False
 
     def with_texts(self, texts: Mapping[int, str]) -> Opened:
         """Return this with secrets from elsewhere in place of some values, by the number of their leaf."""
@@ -154,6 +156,8 @@ def open_encrypted(
                 strict = opened.check_mac()
         if not strict or metadata.selection.mac_only_encrypted:
             _refuse_additions(opened)
+        if strict:
+            opened = opened.replace(strict=True)
     return without_nulls(opened)
 
 
@@ -362,27 +366,35 @@ def refuse_unloadable(opened: Opened) -> None:
 def refuse_unprotected(
     opened: Opened, variables: Iterable[tuple[str, Value]], *, expands: bool = False
 ) -> None:
-    """Raise EmitError for a plaintext value that no MAC covers, if it could make programs run code.
+    """Raise EmitError for a plaintext value that somebody without a key could use to make programs run code.
 
-    Its variable may decide that.  If variables are expanded, it could also send others elsewhere.
+    Its variable may decide that.  sops's MAC covers no names, and does not say where one value ends and the
+    next begins: of ``version: 1.2.3``, anyone can make ``PYTHONPATH: "2"`` between two other values.  With
+    ``mac_only_encrypted``, no MAC covers plaintext values; if variables are expanded, such a value could also
+    send others elsewhere.
     """
-    if not opened.metadata.selection.mac_only_encrypted:
+    bare = opened.metadata.selection.mac_only_encrypted
+    if opened.strict and not bare:
         return
     from encconf.io.programs import runs_code
 
     for name, value in variables:
         if value.sealed is not None:
             continue
-        if runs_code(name):
+        # ENV is often the name of an environment, and only interactive shells read it.
+        if runs_code(name) and (bare or name != "ENV"):
             what = f"{name} decides which code programs run"
-        elif expands and b"${" in (value.data or b""):
+        elif bare and expands and b"${" in (value.data or b""):
             what = f"{name} uses the value of another variable"
         else:
             continue
-        raise EmitError(
-            f"{what}, and the file's MAC does not cover its plaintext value, so anyone can have written it",
-            hint="encrypt this value, or encrypt the file without mac_only_encrypted",
-        )
+        if bare:
+            why = "the file's MAC does not cover its plaintext value"
+            hint = "encrypt this value, or encrypt the file without mac_only_encrypted"
+        else:
+            why = "the MAC of sops does not cover the names of plaintext values"
+            hint = "encrypt this value; or, if it is right, let encconf check it: encconf rotate FILE"
+        raise EmitError(f"{what}, and {why}, so anyone can have written it", hint=hint)
 
 
 def refuse_ciphertexts(opened: Opened) -> None:

@@ -111,7 +111,8 @@ def test_git_and_gpg_get_no_master_key(sealed: Project) -> None:
 def test_which_variables_make_other_programs_run_something() -> None:
     for name in (
         *("PATH", "Path", "bash_env", "PYTHONPATH", "NODE_OPTIONS", "_JAVA_OPTIONS", "LD_PRELOAD", "GIT_SSH"),
-        *("DYLD_INSERT_LIBRARIES", "npm_config_script_shell", "UV_INDEX", "BASH_FUNC_x%%"),
+        *("DYLD_INSERT_LIBRARIES", "npm_config_script_shell", "UV_INDEX", "BASH_FUNC_x%%", "OPENSSL_CONF"),
+        *("PYTHONPYCACHEPREFIX", "KUBECONFIG", "AWS_PAGER", "TF_CLI_ARGS", "SOPS_AGE_KEY_CMD"),
     ):
         assert programs.runs_code(name), name
     for name in ("", "A", "PATHS", "MYPATH", "GIT", "LD", "LDAP_URL", "UVICORN_PORT", "HOME_PAGE", "ENVIRON"):

@@ -1335,6 +1335,21 @@ def test_exec_mac(sides: Sides) -> None:
     real, ours, own = sides.run("exec-env", "m.yaml", "echo $BASH_ENV")
     assert real.out == "evil\n"
     assert (ours.code, ours.out, own.code, own.out) == (4, "", 4, "")
+    # Without mac_only_encrypted, sops's MAC covers the bytes of plaintext values, but no name, and no end.
+    sides.rules("    encrypted_regex: ^a$\n")
+    sides.encrypt("v.yaml", "a: b\nversion: 1.2.3\nenv: test\n")
+    split = 'major: "1."\nPYTHONPATH: "2"\npatch: ".3"\n'
+    sides.write("v.yaml", sides.real.read("v.yaml").replace("version: 1.2.3\n", split))
+    real, ours, own = sides.run("exec-env", "v.yaml", "echo $PYTHONPATH")
+    assert real.out == "2\n"
+    for done in (ours, own, sides.own.run("exec", "v.yaml", "--", "true")):
+        assert (done.code, done.out) == (4, "")
+        assert "PYTHONPATH decides which code programs run" in done.err
+    sides.own.run("rotate", "v.yaml", code=0)  # encconf's check covers names
+    assert (
+        sides.own.run("exec", "--override", "v.yaml", "--", "printenv", "PYTHONPATH", "ENV", code=0).out
+        == "2\ntest\n"
+    )
 
 
 def test_exec_nested(sides: Sides) -> None:
