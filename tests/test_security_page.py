@@ -49,7 +49,7 @@ BACKED: dict[str, tuple[str, ...]] = {
     "`load_dotenv` takes nothing from comments": (
         "test_dotenv::test_a_comment_that_somebody_without_a_key_wrote_sets_nothing",
     ),
-    "a plaintext value under such a name is refused": (
+    "A plaintext value under such a name is refused": (
         "test_execute::test_a_plaintext_value_without_a_mac_does_not_choose_code",
         "test_dotenv::test_a_plaintext_value_without_a_mac_does_not_choose_code",
     ),
