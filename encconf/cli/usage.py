@@ -292,6 +292,13 @@ def _paths_inside(context: click.Context, _: click.Parameter, incomplete: str) -
     return [path for path in paths if path.startswith(incomplete) and path.isprintable()]
 
 
+def _people(_: click.Context, __: click.Parameter, incomplete: str) -> list[str]:
+    """Return completions of a person's name, from ``.sops.yaml``."""
+    from encconf.verbs.people import named_in_rules
+
+    return [name for name in named_in_rules() if name.startswith(incomplete) and name.isprintable()]
+
+
 def _shells(_: click.Context, __: click.Parameter, incomplete: str) -> list[str]:
     return [name for name in _SHELLS if name.startswith(incomplete)]
 
@@ -310,4 +317,4 @@ def _topics(context: click.Context, _: click.Parameter, incomplete: str) -> list
     return [name for name in known if name.startswith(incomplete)]
 
 
-_COMPLETE = {"path": _paths_inside, "shell": _shells, "words": _topics}
+_COMPLETE = {"who": _people, "path": _paths_inside, "shell": _shells, "words": _topics}

@@ -573,26 +573,31 @@ def _is_key_of(recipient: str, key: MasterKey) -> bool:
 def with_names(advice: str, file: str | None = None) -> str:
     """Return an advice with the user's name, and those of people who can add a recipient, as far as known.
 
-    The people are those in the rule for the ``file``, or else in all rules that apply here.
+    The people are those of `named_in_rules`.
     """
     if SOMEBODY not in advice:
         return advice
     if YOUR_NAME in advice and _is_a_name(name := own_name()):
         advice = advice.replace(YOUR_NAME, quoted(name))
+    known = [name for name in named_in_rules(file) if _is_a_name(name)]
+    return advice.replace(SOMEBODY, " or ".join(known[:3])) if known else advice
+
+
+def named_in_rules(file: str | None = None) -> list[str]:
+    """Return the names that ``.sops.yaml`` gives to keys in the rule for a file, or in all that apply."""
     start = os.path.dirname(os.path.abspath(file)) if file else os.getcwd()
     try:
         found = find_config(None, start)
         if found is None:
-            return advice
+            return []
         config = load(found, fileio.read_text(found))
         number = config.first(config.names(os.path.abspath(file))) if file else None
         numbers = range(len(config.patterns)) if number is None else [number]
         keys = [key for each in numbers for group in config.rule(each).groups for key in group]
         names = Names.of_config(found)
     except EncconfError:
-        return advice
-    known = [name for name in dict.fromkeys(map(names.given, keys)) if name and _is_a_name(name)]
-    return advice.replace(SOMEBODY, " or ".join(known[:3])) if known else advice
+        return []
+    return [name for name in dict.fromkeys(map(names.given, keys)) if name]
 
 
 def own_name() -> str:

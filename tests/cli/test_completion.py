@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from click.shell_completion import get_completion_class
+from oracle import AgeKey
 from project import Project, needs
 
 from encconf.text.path import spell
@@ -103,13 +104,17 @@ def bin(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("shell", SHELLS)
 def test_completion(sealed: Project, bin: Path, shell: str) -> None:
-    """Commands, flags, files, and the paths in a file, for which no key is needed."""
+    """Commands, flags, files, people, and the paths in a file, for which no key is needed."""
+    keys_of = {"alice": AgeKey.generate(), "bob": sealed.key}
+    people = "".join(f"      - {key.recipient} # {name}\n" for name, key in keys_of.items())
+    sealed.write(".sops.yaml", f"creation_rules:\n  - age:\n{people}")
     driven = Shell(shell, "encconf", sealed, bin)
     try:
         for keys, printed in (
             ("encconf vers\t\n", "(sops 3.13.3)"),
             ("encconf get secrets.enc.yaml db.pass\t\n", "hunter2"),
             ("encconf get secrets.enc.yaml note\t\n", "free to read"),
+            ("encconf keys remove -n al\t\n", ".sops.yaml changes"),
             ("encconf get secr\tenc.yaml db.po\t\n", "5432"),
             ("encconf decrypt --extr\t db.host secrets.enc.yaml\n", "localhost"),
         ):
