@@ -274,7 +274,7 @@ def read_bytes(path: str, *, regular: bool = False, own: bool = False, limit: in
     With ``regular``, pipes are refused, too, so that reading never waits.  With ``own``, files are refused
     that users other than this one and root may have written.
     """
-    if path == os.devnull or (os.name == "nt" and os.path.basename(path).lower() == os.devnull):
+    if os.devnull in (path, os.path.basename(path).lower()):  # on Windows, it is in every folder
         return b""  # a user may name it on purpose, as in --config /dev/null
     with about(path):
         # With O_NONBLOCK, opening a pipe or a device does not hang.
@@ -336,7 +336,7 @@ def similar(name: str, names: Iterable[str]) -> str:
             continue
         one, _, ending = other[:200].partition(".")
         score = 0.0
-        if one != stem and ending == rest and len(stem) > 3:
+        if ending == rest and len(stem) > 3:
             score = SequenceMatcher(None, stem, one).ratio()
         elif other == f"{stem}.enc.{rest}":
             score = 1.0
@@ -505,10 +505,7 @@ def make_folders(path: str, mode: int = 0o777) -> None:
 
 def _refuse_other(expected: str | None, descriptor: int | None) -> None:
     """Raise ChangedError unless an open file has the text ``expected``.  None is for a missing file."""
-    if descriptor is None:
-        same = expected is None
-    else:
-        same = expected is not None and _reads_as(descriptor, expected)
+    same = expected is None if descriptor is None else _reads_as(descriptor, expected)
     if not same:
         raise ChangedError(
             "it was created in the meantime; nothing was written"
@@ -518,7 +515,7 @@ def _refuse_other(expected: str | None, descriptor: int | None) -> None:
         )
 
 
-def _reads_as(descriptor: int, text: str) -> bool:
+def _reads_as(descriptor: int, text: str | None) -> bool:
     """Whether an open file has this text, in UTF-8 or UTF-16."""
     try:
         data = read_all(descriptor, LIMIT)
@@ -527,7 +524,7 @@ def _reads_as(descriptor: int, text: str) -> bool:
     if data.decode(errors="surrogateescape") == text:
         return True
     try:
-        return data[:2] in _UTF16 and decode(data) == text
+        return decode(data) == text
     except ParseError:
         return False
 

@@ -11,9 +11,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import project
 from project import OWN_MOUNTS
 
-ROOT = Path(__file__).resolve().parents[2]
+
+def environ() -> dict[str, str]:
+    """The environment in which Python finds encconf: this one, or the one that tests/mutants.py changes."""
+    return {**os.environ, "PYTHONPATH": str(project.ROOT)}
 
 
 def leftovers(folder: Path) -> list[str]:
@@ -47,7 +51,7 @@ def python(
     """Run a piece of code in another process; ``before`` are words before Python's own."""
     return subprocess.run(
         [*before, sys.executable, "-c", code, *map(str, args)],
-        cwd=ROOT,
+        env=environ(),
         timeout=60,
         check=False,
         **{"capture_output": True, **options},  # type: ignore[call-overload]
@@ -57,10 +61,9 @@ def python(
 def mounted(mounts: str, code: str, *args: object) -> subprocess.CompletedProcess[bytes]:
     """Run a piece of code in a process that has mounts of its own: no root is needed for that."""
     script = f'set -e; {mounts}; exec "$@"'
-    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.run(
         [*OWN_MOUNTS, "sh", "-c", script, "sh", sys.executable, "-c", code, *map(str, args)],
-        env=environ,
+        env=environ(),
         capture_output=True,
         check=False,
         timeout=60,

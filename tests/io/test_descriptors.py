@@ -26,9 +26,7 @@ from encconf.errors import (
 )
 from encconf.io import descriptors, fileio
 
-from .processes import python
-
-ROOT = Path(__file__).resolve().parents[2]
+from .processes import environ, python
 
 
 class TestOpenElsewhere:
@@ -113,7 +111,7 @@ class TestDescriptors:
         script = 'exec 3>&1; "$0" -c "$1" >(cat >&3); wait $!'
         done = subprocess.run(
             ["bash", "-c", script, sys.executable, self.CODE],
-            cwd=ROOT,
+            env=environ(),
             capture_output=True,
             check=False,
             timeout=60,

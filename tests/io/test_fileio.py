@@ -6,6 +6,7 @@ import errno
 import fcntl
 import itertools
 import os
+import resource
 import socket
 import subprocess
 import sys
@@ -19,6 +20,7 @@ import pytest
 from project import after
 
 from encconf.errors import (
+    ChangedError,
     InputDeniedError,
     InputError,
     LimitError,
@@ -29,9 +31,7 @@ from encconf.errors import (
 )
 from encconf.io import fileio
 
-from .processes import another_user, python
-
-ROOT = Path(__file__).resolve().parents[2]
+from .processes import another_user, environ, python
 
 
 @contextmanager
@@ -127,15 +127,86 @@ class TestReading:
             fileio.read_bytes(f"{tmp_path}/null")
 
     @pytest.mark.posix
+    def test_a_pipe_of_windows_is_there_with_its_writer(self, tmp_path: Path) -> None:
+        with _written_pipe(tmp_path, b"a: 1\n") as path, pytest.MonkeyPatch.context() as patch:
+            time.sleep(0.2)
+            patch.setattr("os.name", "nt")
+            patch.delattr("select.poll")
+            found = fileio.read_bytes(path)
+        assert found == b"a: 1\n"
+
+    @pytest.mark.posix
+    def test_a_path_that_windows_cannot_follow(self, tmp_path: Path) -> None:
+        def refused(_: str) -> str:
+            raise OSError(errno.EINVAL, "The pipe is being closed")
+
+        name = str(tmp_path / "x")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("os.name", "nt")
+            patch.setattr("os.path.realpath", refused)
+            with pytest.raises(InputError, match="cannot be used: the pipe is being closed"):
+                fileio.resolve(name)
+
+    @pytest.mark.posix
     def test_a_socket(self, tmp_path: Path) -> None:
         with socket.socket(socket.AF_UNIX) as listening:
             listening.bind(str(tmp_path / "s"))
             with pytest.raises(InputError):
                 fileio.read_text(str(tmp_path / "s"))
+        (tmp_path / "link").symlink_to("/dev/zero")
+        with pytest.raises(InputError, match="it is neither a regular file nor a pipe"):
+            fileio.read_text(str(tmp_path / "link"))
 
     def test_a_path_that_is_none(self) -> None:
         with pytest.raises(InputError):
             fileio.read_text("a\0b")
+
+    def test_bytes_as_text(self, tmp_path: Path) -> None:
+        """Only if the caller wants it; then UTF-16 stays as it is, too."""
+        path = tmp_path / "x"
+        for data in (b"a\xff\n", b"\xff\xfea\0", b"\xfe\xff\0a", b"\xff"):
+            path.write_bytes(data)
+            text = data.decode("utf-8", "surrogateescape")
+            assert fileio.text_of(str(path), data, binary=True) == text
+            assert fileio.read_text(str(path), binary=True) == text
+            assert fileio.encode(text) == data
+        with pytest.raises(ParseError, match=r"/x: line 1: not UTF-8"):
+            fileio.text_of(str(path), b"\xff")
+
+    def test_who_watches_gets_each_file(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        seen: list[tuple[str, str]] = []
+        monkeypatch.setattr(fileio, "watching", lambda path, text: seen.append((path, text)))
+        (tmp_path / "x").write_text("a")
+        assert fileio.read_text(str(tmp_path / "x")) == "a"
+        assert seen == [(str(tmp_path / "x"), "a")]
+
+    def test_a_file_of_the_kernel_that_would_have_to_be_waited_for(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Such as /proc/kmsg, which is a regular file."""
+        (tmp_path / "x").write_text("a")
+        answers = iter([BlockingIOError(errno.EAGAIN, "not yet"), b"a", b""])
+
+        def read(*_: int) -> bytes:
+            answer = next(answers)
+            if isinstance(answer, OSError):
+                raise answer
+            return answer
+
+        monkeypatch.setattr(os, "read", read)
+        with pytest.raises(InputError, match="not yet"):
+            fileio.read_text(str(tmp_path / "x"))
+
+    def test_the_largest_file(self, tmp_path: Path) -> None:
+        path = tmp_path / "x"
+        for size, large in ((64 * 1024**2, False), (64 * 1024**2 + 1, True)):
+            path.touch()
+            os.truncate(path, size)
+            if large:
+                with pytest.raises(LimitError, match="larger than 64 MiB"):
+                    fileio.read_bytes(str(path))
+            else:
+                assert len(fileio.read_bytes(str(path))) == size
 
     def test_the_limit(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         path = tmp_path / "x"
@@ -147,9 +218,23 @@ class TestReading:
         assert len(fileio.read_text(str(path))) == 4096
 
     @pytest.mark.posix
-    def test_a_pipe_is_read_to_its_end_also_when_its_writer_is_late(self, tmp_path: Path) -> None:
-        with _written_pipe(tmp_path, b"a: 1\n", b"b: 2\n", late=0.2) as path:
-            assert fileio.read_text(path) == "a: 1\nb: 2\n"
+    def test_a_pipe_is_read_to_its_end_also_when_its_writer_is_late(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Also if so many files are open that select cannot wait for it."""
+        monkeypatch.setattr(fileio, "PIPE_PATIENCE", 60)
+        limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, limits[1]), limits[1]))
+        many = [os.dup(0) for _ in range(1024)]
+        try:
+            started = time.monotonic()
+            with _written_pipe(tmp_path, b"a: 1\n", b"b: 2\n", late=0.2) as path:
+                assert fileio.read_text(path) == "a: 1\nb: 2\n"
+            assert time.monotonic() - started < 30
+        finally:
+            for descriptor in many:
+                os.close(descriptor)
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
     @pytest.mark.posix
     def test_a_pipe_that_no_program_writes_to(self, tmp_path: Path) -> None:
@@ -202,7 +287,7 @@ class TestReading:
         code = "import sys; from encconf.io import fileio; print(fileio.read_text(sys.argv[1]))"
         done = subprocess.run(
             ["bash", "-c", f"{sys.executable} -c '{code}' <(sleep 0.1; echo hello)"],
-            cwd=ROOT,
+            env=environ(),
             capture_output=True,
             check=False,
             timeout=60,
@@ -270,6 +355,19 @@ class TestFolders:
         fileio.make_folders(str(tmp_path / "link/../new"))
         assert os.path.isdir(tmp_path / "far/new")
         assert not os.path.exists(tmp_path / "new")
+
+    @pytest.mark.posix
+    def test_below_a_link(self, tmp_path: Path) -> None:
+        (tmp_path / "there").mkdir()
+        (tmp_path / "link").symlink_to("there")
+        (tmp_path / "gone").symlink_to("none")
+        fileio.make_folders(str(tmp_path / "link/new"))
+        assert os.listdir(tmp_path / "there") == ["new"]
+        for name in ("gone", "gone/new"):
+            with pytest.raises(OutputError, match="a link to a folder that does not exist") as caught:
+                fileio.make_folders(str(tmp_path / name))
+            assert caught.value.file == str(tmp_path / "gone")
+        assert not (tmp_path / "none").exists()
 
     def test_on_a_drive_that_is_not_there(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         looks = iter(range(100))
@@ -340,7 +438,7 @@ class TestStandardStreams:
         os.set_blocking(reading, False)
         process = subprocess.Popen(
             [sys.executable, "-c", "from encconf.io import fileio; print(len(fileio.read_stdin()))"],
-            cwd=ROOT,
+            env=environ(),
             stdin=reading,
             stdout=subprocess.PIPE,
         )
@@ -357,7 +455,7 @@ class TestStandardStreams:
         os.set_blocking(writing, False)
         process = subprocess.Popen(
             [sys.executable, "-c", "from encconf.io import fileio; fileio.write_stdout('x' * 1_000_000)"],
-            cwd=ROOT,
+            env=environ(),
             stdout=writing,
         )
         os.close(writing)
@@ -394,6 +492,14 @@ class TestOwn:
         with pytest.raises(InputError, match="others can write to it"):
             fileio.read_text(str(path), own=True)
         assert fileio.read_text(str(path)) == "a"
+
+    def test_without_own_it_does_not_matter(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        path = tmp_path / "x"
+        path.write_text("a")
+        path.chmod(0o666)
+        assert fileio.read_bytes(str(path)) == b"a"
+        monkeypatch.delattr(os, "geteuid")  # as on Windows
+        assert fileio.read_bytes(str(path), own=True) == b"a"
 
     def test_one_of_another_user_or_of_root(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         path = tmp_path / "x"
@@ -470,6 +576,32 @@ class TestRights:
                 fileio.read_text(str(folder / "below"))
 
 
+@pytest.mark.posix
+@pytest.mark.services  # chown, as root
+def test_what_is_planted_is_refused_by_any_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file, a pipe or a link of another user in a folder for everyone, which may be the current one."""
+    shared, own = tmp_path / "shared", tmp_path / "own"
+    shared.mkdir()
+    shared.chmod(0o1777)
+    own.mkdir()
+    (own / "x").touch()
+    (own / "l").symlink_to("../shared/l")  # your own link, to a link that is planted
+    (shared / "l").symlink_to(own / "x")
+    (shared / "f").touch()
+    os.mkfifo(shared / "p")
+    for name in "lfp":
+        os.chown(shared / name, 65534, -1, follow_symlinks=False)
+    for folder in (tmp_path, shared, own):
+        monkeypatch.chdir(folder)
+        for path in (own / "l", shared / "l"):
+            with pytest.raises(InputDeniedError, match="another user"):
+                fileio.resolve(os.path.relpath(path))
+        for path in (shared / "f", shared / "p"):
+            for call in (fileio.check_writable, lambda path: fileio.write_atomic(path, "mine")):
+                with pytest.raises(OutputDeniedError, match="another user"):
+                    call(os.path.relpath(path))
+
+
 @pytest.mark.parametrize(
     ("name", "there", "meant"),
     [
@@ -480,10 +612,18 @@ class TestRights:
         ("app2.yaml", "app1.yaml", False),
         ("app.dev.enc.yaml", "app.prd.enc.yaml", False),
         ("staging.enc.yaml", "prod.enc.yaml", False),
+        ("secret.yaml", "secrets.json", False),
     ],
 )
 def test_a_similar_name(name: str, there: str, meant: bool) -> None:
-    assert (fileio.similar(name, ["other", there]) == there) is meant
+    digits = name.replace(".", "1.", 1)  # a name that differs in a number only is not meant
+    for names in (["other", there], [there, "other"], [digits, there]):
+        assert (fileio.similar(name, names) == there) is meant
+
+
+def test_the_most_similar_name() -> None:
+    for names in itertools.permutations(["secrets.yaml", "secreet-s.yaml", "secrat.json"]):
+        assert fileio.similar("secret.yaml", names) == "secrets.yaml"
 
 
 class TestTexts:
@@ -623,6 +763,47 @@ class TestNames:
         names |= dict.fromkeys(others)
         assert {name: fileio.descriptor_of(name) for name in names} == names
         os.close(number)
+
+    @pytest.mark.posix
+    def test_an_open_descriptor_is_written_where_it_is(self, tmp_path: Path) -> None:
+        """Whatever the caller thinks that it replaces."""
+        with open(tmp_path / "x", "w") as file:
+            file.write("old\n")
+            file.flush()
+            for replacing in (fileio.ANYTHING, None, "old\n"):
+                fileio.write_atomic(f"/dev/fd/{file.fileno()}", "new\n", replacing=replacing)
+        assert (tmp_path / "x").read_text() == "old\n" + 3 * "new\n"
+
+    def test_when_a_file_has_changed(self, tmp_path: Path) -> None:
+        path, found = tmp_path / "x", []
+        found.append(fileio.stamp(str(path)))
+        for text in ("a", "ab", "ba"):
+            path.write_text(text)
+            os.utime(path, ns=(0, len(found)))
+            found += [fileio.stamp(str(path))] if fileio.stamp(str(path)) == fileio.stamp(str(path)) else []
+        (tmp_path / "y").write_text("ba")
+        os.utime(tmp_path / "y", ns=(0, 3))
+        (tmp_path / "y").rename(path)
+        found.append(fileio.stamp(str(path)))
+        assert (found[0], len(set(found))) == (None, 5)
+
+    def test_what_a_file_had(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Every other text than the one that was read is a change, in any encoding."""
+        path = tmp_path / "x"
+        monkeypatch.setattr(fileio, "LIMIT", 20)
+        utf16 = "a: ä\n".encode("utf-16")
+        for data, text, same in (
+            *((b"a", "a", True), (b"a", "b", False), (b"a", None, False), ("ä\n".encode(), "ä\n", True)),
+            *((utf16, "a: ä\n", True), (utf16, "a: b\n", False), (utf16[:-1], "a: ä", False)),
+            *((b"\xff", "\udcff", True), (b"\xff", "", False), (b"x" * 21, "x" * 21, False)),
+        ):
+            path.write_bytes(data)
+            if same:
+                fileio.write_atomic(str(path), "new", replacing=text)
+            else:
+                with pytest.raises(ChangedError):
+                    fileio.write_atomic(str(path), "new", replacing=text)
+            assert path.read_bytes() == (b"new" if same else data)
 
     def test_what_cannot_be_replaced(self, tmp_path: Path) -> None:
         os.mkfifo(tmp_path / "pipe")

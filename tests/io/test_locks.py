@@ -19,7 +19,7 @@ from project import Project
 from encconf.errors import OutputError
 from encconf.io import locks
 
-ROOT = Path(__file__).resolve().parents[2]
+from .processes import environ
 
 
 class TestTurns:
@@ -33,7 +33,7 @@ class TestTurns:
             "        old = fileio.read_text(sys.argv[1]); time.sleep(0.005)\n"
             "        fileio.write_atomic(sys.argv[1], str(int(old) + 1), replacing=old)\n"
         )
-        writers = [subprocess.Popen([sys.executable, "-c", code, path], cwd=ROOT) for _ in range(4)]
+        writers = [subprocess.Popen([sys.executable, "-c", code, path], env=environ()) for _ in range(4)]
         assert [writer.wait(60) for writer in writers] == [0] * 4
         assert path.read_text() == "40"
 

@@ -17,9 +17,7 @@ from encconf.errors import InputError, OutputError
 from encconf.io import private
 from encconf.io.descriptors import is_random_name
 
-from .processes import WAIT, another_user
-
-ROOT = Path(__file__).resolve().parents[2]
+from .processes import WAIT, another_user, environ
 
 
 class TestPrivateFolder:
@@ -69,7 +67,7 @@ class TestPrivateFolder:
         running = []
         for _ in range(2):
             command = [sys.executable, "-c", code, str(tmp_path)]
-            process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE)
+            process = subprocess.Popen(command, env=environ(), stdout=subprocess.PIPE)
             assert process.stdout is not None
             running.append((process, process.stdout.readline().decode().strip()))
         (killed, gone), (alive, there) = running
@@ -324,7 +322,7 @@ class TestPrivateFolder:
             f"    print(path, flush=True)\n    {WAIT}\n"
         )
         process = subprocess.Popen(
-            [sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+            [sys.executable, "-c", code], env=environ(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
         )
         assert process.stdout is not None
         with process.stdout:

@@ -17,9 +17,7 @@ import pytest
 from encconf.errors import ChangedError, InputDeniedError, MissingFileError, OutputDeniedError, OutputError
 from encconf.io import descriptors, fileio, locks, replace
 
-from .processes import _SLOW_WRITE, leftovers, mounted, python
-
-ROOT = Path(__file__).resolve().parents[2]
+from .processes import _SLOW_WRITE, environ, leftovers, mounted, python
 
 
 @pytest.mark.posix
@@ -499,7 +497,7 @@ class TestWriting:
             "    except errors.ChangedError: continue\n"
             "    done += 1\n"
         )
-        writers = [subprocess.Popen([sys.executable, "-c", code, path], cwd=ROOT) for _ in range(3)]
+        writers = [subprocess.Popen([sys.executable, "-c", code, path], env=environ()) for _ in range(3)]
         assert [writer.wait(60) for writer in writers] == [0, 0, 0]
         assert path.read_text() == "60"
         assert os.listdir(tmp_path) == ["x"]
@@ -512,7 +510,7 @@ class TestLeftovers:
             if there:
                 path.write_text("old")
             process = subprocess.Popen(
-                [sys.executable, "-c", _SLOW_WRITE, str(path)], cwd=ROOT, stdout=subprocess.PIPE
+                [sys.executable, "-c", _SLOW_WRITE, str(path)], env=environ(), stdout=subprocess.PIPE
             )
             assert process.stdout is not None
             with process.stdout:
@@ -526,7 +524,9 @@ class TestLeftovers:
         path.write_text("old")
         path.chmod(0o640)
         code = f"import os; del os.O_TMPFILE\n{_SLOW_WRITE}"
-        process = subprocess.Popen([sys.executable, "-c", code, str(path)], cwd=ROOT, stdout=subprocess.PIPE)
+        process = subprocess.Popen(
+            [sys.executable, "-c", code, str(path)], env=environ(), stdout=subprocess.PIPE
+        )
         assert process.stdout is not None
         with process.stdout:
             process.stdout.readline()

@@ -16,9 +16,7 @@ from project import after
 
 from encconf.io import fileio, process
 
-from .processes import _SLOW_WRITE
-
-ROOT = Path(__file__).resolve().parents[2]
+from .processes import _SLOW_WRITE, environ
 
 
 class TestSignals:
@@ -28,7 +26,7 @@ class TestSignals:
         path.write_text("old")
         process = subprocess.Popen(
             [*after("ulimit -c 0"), sys.executable, "-c", _SLOW_WRITE, path],
-            cwd=ROOT,
+            env=environ(),
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
         )
@@ -46,7 +44,7 @@ class TestSignals:
         path = tmp_path / "x"
         path.write_text("old")
         command = [sys.executable, "-c", _SLOW_WRITE, path]
-        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE)
+        process = subprocess.Popen(command, env=environ(), stdout=subprocess.PIPE)
         assert process.stdout is not None
         with process.stdout:
             process.stdout.readline()
