@@ -232,7 +232,7 @@ def kind(key: MasterKey) -> str:
         return "SSH"
     if key.name.startswith("age1pq1"):
         return "age, post-quantum"
-    if key.name.startswith("age1") and key.name.count("1") > 1:
+    if key.name.count("1") > 1:
         return f"age, {printable(key.name[4:].rpartition('1')[0])[:24]}"
     return "age"
 
@@ -391,7 +391,6 @@ def _ssh_comment(key: str) -> str:
 
 # A hostile configuration must not take long, so each pattern is matched only at one place.
 _COMMENT = re.compile(r"(?:[ \t]*([,\]}]+))?[ \t]+#(.*)")
-_ABOVE = re.compile(r"[ \t]*#(.*)\Z")
 _ANCHOR = re.compile(r"&([^\s,\[\]{}&]+)[ \t]*\Z")
 _RULES = (("creation_rules",), ("destination_rules",))
 _NEAR = 4 * MAX_NAME  # how far an anchor may be from its key, and how long a line with a name may be
@@ -497,8 +496,8 @@ def _comment_above(text: str, leaf: Leaf) -> str:
     """Return the comment in the line above a list's item, if it looks like a name, or ""."""
     start = _line_start(text, leaf.start)
     above = _line_start(text, start - 1) if start > 0 and _ITEM.match(text, start, leaf.start) else -1
-    found = _ABOVE.match(text[above:start].rstrip("\r\n")) if above >= 0 else None
-    name = found[1].strip("# \t") if found else ""
+    line = text[above:start].strip() if above >= 0 else ""
+    name = line.strip("# \t") if line.startswith("#") else ""
     return "" if _PROSE.match(name) or _KEY.search(name) else name
 
 

@@ -489,6 +489,39 @@ def test_the_part_of_a_key_of_another_form() -> None:
     assert naming.key_id(master_key("hc_vault", "https://v:8200/v1/a/b/c/d/keys/web")) == "web"
 
 
+def test_half_an_address_is_shown_by_its_end() -> None:
+    """A file may say anything about its keys."""
+    for whole, name in ((AZURE, "team/web"), (GCP, "r/k"), (ARN, f"{ARN[-36:][:12]}…{ARN[-6:]} (eu-west-1)")):
+        sign = ":" if whole == ARN else "/"
+        parts = whole.split(sign)
+        assert naming.key_id(from_entry("x", {"x": whole})) == name
+        for size in range(1, len(parts)):
+            shown = naming.key_id(from_entry("x", {"x": sign.join(parts[:size]) or "x"}))
+            assert 0 < len(shown) <= 24, whole
+            assert shown[-6:] == (sign.join(parts[:size]).rstrip("/").rpartition("/")[2] or "x")[-6:]
+
+
+def test_a_folder_of_recipients_files(tmp_path: Path) -> None:
+    """Only files count that are in it and are not hidden."""
+    for name in ("team.txt", ".hidden", "old/team.txt", ".git/x"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(f"{name} {A if name == 'team.txt' else B}\n")
+    names = Names.for_files((), None, [str(tmp_path)])
+    assert (names.given(age(A)), names.given(age(B))) == ("team.txt", None)
+    assert names.files == [str(tmp_path / "team.txt")]
+
+
+def test_so_many_ssh_keys_belong_to_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".ssh").mkdir()
+    for number in range(600):
+        (tmp_path / ".ssh" / f"{number}.pub").touch()
+    read: list[str] = []
+    monkeypatch.setattr("encconf.io.fileio.read_text", lambda path: read.append(path) or "")
+    monkeypatch.setattr("encconf.git.tracked", lambda _: [f"/tree/{number}.pub" for number in range(600)])
+    assert naming.origins(str(tmp_path), {"HOME": str(tmp_path)}) == {}
+    assert [sum(part in path for path in read) for part in ("/.ssh/", "/tree/")] == [500, 500]
+
+
 def test_keys_without_a_comment_of_their_own(tmp_path: Path) -> None:
     other = SSH[:-4] + "AAAA"
     names = of_recipients(tmp_path, f"alice {SSH}\n")
