@@ -51,7 +51,7 @@ class Redactor:
                     forms |= {form.translate(None, _LINE_BREAKS) for form in _forms(part)}
         forms = {form for form in forms if len(form) >= SHORTEST}
         self._forms = sorted(forms)
-        self._longest = max(map(len, forms), default=0)
+        self._longest = len(max(forms, key=len, default=b""))
         firsts = b"|".join(sorted({re.escape(form[:_FIRST]) for form in forms})) or b"(?!)"
         self._firsts = re.compile(b"(?=" + firsts + b")")  # they may overlap
         self._search = _compiled(self._forms)
@@ -103,11 +103,9 @@ class Redactor:
         """Return the offset of the longest end of the data that is the beginning of a form."""
         size = len(data)
         # Line breaks do not count: look at as many other bytes as the longest form has.
-        near = size
-        count = 0
-        while near and count < self._longest:
-            near = max(near - self._longest, 0)
-            count = len(data[near:].translate(None, _LINE_BREAKS))
+        near, far = size, self._longest
+        while near and len(data[near:].translate(None, _LINE_BREAKS)) < self._longest:
+            near, far = max(size - far, 0), 2 * far
         tail = data[near:]
         joined = tail.translate(None, _LINE_BREAKS)
         last = max(len(joined) - _FIRST + 1, 0)

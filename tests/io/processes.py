@@ -17,7 +17,7 @@ from project import OWN_MOUNTS
 
 def environ() -> dict[str, str]:
     """The environment in which Python finds encconf: this one, or the one that tests/mutants.py changes."""
-    return {**os.environ, "PYTHONPATH": str(project.ROOT)}
+    return {**os.environ, "PYTHONPATH": str(project.ROOT), "PYTHONSAFEPATH": "1"}
 
 
 def leftovers(folder: Path) -> list[str]:

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -28,6 +28,7 @@ from encconf.errors import (
     OutputDeniedError,
     OutputError,
     ParseError,
+    UnwrittenError,
 )
 from encconf.io import fileio
 
@@ -432,6 +433,21 @@ class TestStandardStreams:
             )
         assert b"UnwrittenError" in done.stderr
         assert b"no space" in done.stderr
+
+    def test_a_disk_that_is_full_only_when_the_file_is_closed(
+        self, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        """As with NFS."""
+
+        def full(descriptor: int, close: Callable[[int], None] = os.close) -> None:
+            close(descriptor)
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(os, "close", full)
+            with pytest.raises(UnwrittenError, match="no space left"):
+                fileio.write_stdout("x")
+        assert capfd.readouterr().out == "x"
 
     def test_a_stdin_that_does_not_block(self) -> None:
         reading, writing = os.pipe()

@@ -152,6 +152,9 @@ class TestPrivateFolder:
                 private.write_private(os.path.join(inner, "x"), "secret")
                 for each in (os.path.join(inner, "x"), inner, os.path.dirname(inner), path):
                     os.chmod(each, mode)
+                if by_name:
+                    private.remove_folder(path)
+                    assert list(place.iterdir()) == []
             assert list(place.iterdir()) == []
 
     def test_a_junction_of_windows_is_not_emptied(
@@ -305,6 +308,37 @@ class TestPrivateFolder:
         assert (other.value.hint or "").startswith("try; the temporary folder with the plaintext")
         assert path in (other.value.hint or "")
         os.rmdir(path)
+        with pytest.raises(InputError) as last, private.PrivateFolder({}) as path:
+            raise InputError("without a hint")
+        assert (last.value.hint or "").startswith("the temporary folder with the plaintext")
+        os.rmdir(path)
+
+    @pytest.mark.posix
+    def test_a_folder_that_another_process_takes_for_one_left_behind(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It may remove a new folder before that is locked.  Then another one is made."""
+        import fcntl
+
+        real, removed = fcntl.flock, []
+
+        def flock(descriptor: int, operation: int) -> None:
+            if not removed:
+                removed.extend(tmp_path.iterdir())
+                removed[0].rmdir()
+            real(descriptor, operation)
+
+        monkeypatch.setattr(fcntl, "flock", flock)
+        monkeypatch.setattr(private, "memory_mounts", dict)
+        before = os.listdir("/dev/fd")
+        with private.PrivateFolder({"TMPDIR": str(tmp_path)}) as path:
+            assert [str(each) for each in tmp_path.iterdir()] == [path]
+            assert path != str(removed[0])
+            during = os.listdir("/dev/fd")
+            private.sweep_private(str(tmp_path))  # it is locked
+            assert os.listdir("/dev/fd") == during
+            assert os.path.exists(path)
+        assert os.listdir("/dev/fd") == before
 
     def test_on_disk_it_is_in_tmpdir(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(private, "memory_mounts", dict)
@@ -342,8 +376,12 @@ def test_a_private_file_replaces_none(tmp_path: Path) -> None:
 
 
 def test_what_is_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    if os.path.exists("/proc/self/mounts"):
-        assert private.memory_mounts()["/proc"] is False
+    if sys.platform == "linux":
+        places = [place for place in ("/", "/proc", "/dev/shm", "/run") if os.path.isdir(place)]
+        words = ["stat", "-f", "-c", "%T", *places]
+        kinds = subprocess.run(words, capture_output=True, text=True, check=True).stdout.split()
+        wanted = [kind in ("tmpfs", "ramfs") for kind in kinds]
+        assert [private.is_in_memory(place) for place in places] == wanted
     monkeypatch.setattr(private, "memory_mounts", lambda: {"/": False, str(tmp_path): True})
     assert [private.is_in_memory(place) for place in (str(tmp_path / "x"), "/")] == [True, False]
     monkeypatch.undo()

@@ -157,6 +157,13 @@ def test_a_file_that_another_user_has_put_into_a_folder_for_everyone(
     assert encconf.find_dotenv(usecwd=True) == ""
     shared.chmod(0o755)  # a folder of yours
     assert encconf.find_dotenv(usecwd=True) == str(shared / ".env")
+    (shared / ".env").unlink()
+    (tmp_path / "own").write_text("A=1\n")
+    (shared / ".env").symlink_to(tmp_path / "own")  # a link of theirs sets what you did not mean to be set
+    os.chown(shared / ".env", 65534, -1, follow_symlinks=False)
+    for mode, found in ((0o1777, ""), (0o755, str(shared / ".env"))):
+        shared.chmod(mode)
+        assert encconf.find_dotenv(usecwd=True) == found
 
 
 @pytest.mark.services  # as root: gives files to another user
@@ -213,6 +220,8 @@ def test_where_the_search_begins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(sys.modules["__main__"], "__file__", __file__, raising=False)
     assert encconf.find_dotenv() == ""
     assert encconf.find_dotenv(usecwd=True) == str(tmp_path / ".env")
+    exec(compile("found = encconf.find_dotenv()", "<made>", "exec"), {"encconf": encconf}, made := {})
+    assert made == {"found": ""}, "code without a file is that of this module"
     with pytest.raises(OSError, match="File not found"):
         encconf.find_dotenv(raise_error_if_not_found=True)
     monkeypatch.setattr(sys, "ps1", ">>> ", raising=False)
@@ -221,6 +230,23 @@ def test_where_the_search_begins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert os.environ["A"] == "1"
     assert encconf.load_dotenv(stream=io.StringIO("B=2\n"), override=True)
     assert os.environ["B"] == "2"
+
+
+@pytest.mark.parametrize("options", [{}, {"verbose": True}, {"verbose": False}])
+def test_a_missing_file_is_logged_as_python_dotenv_does(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, options: dict[str, bool]
+) -> None:
+    counts = []
+    caplog.set_level("DEBUG")
+    for values, load in (
+        (encconf.dotenv_values, encconf.load_dotenv),
+        (dotenv.dotenv_values, dotenv.load_dotenv),
+    ):
+        caplog.clear()
+        assert values(tmp_path / "none", **options) == {}
+        assert not load(tmp_path / "none", **options)
+        counts.append(len(caplog.records))
+    assert counts[0] == counts[1] == 2 * options.get("verbose", False)
 
 
 def test_the_encoding_of_plaintext(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from urllib.parse import quote, quote_plus
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pace import at_most
 
 import encconf
 from encconf.shape import mask
@@ -133,6 +134,28 @@ def test_a_stream_holds_back_only_what_may_begin_a_secret() -> None:
     for _ in range(100_000):  # it begins again and again, and never ends
         stream.feed(b"hunter2-and-m")
     assert len(stream.held) < 100
+
+
+def test_a_stream_holds_back_a_mebibyte_at_most() -> None:
+    """Line breaks inside a secret do not matter, but no secret has as many."""
+    stream = Stream(Redactor(["hunter2-and-more"]))
+    begun = b"hunter2" + b"\n" * (1024**2 - 7)
+    for piece in (begun[:100], begun[100:-1], begun[-1:]):
+        assert stream.feed(piece) == b""
+    assert stream.held == begun
+    assert stream.feed(b"\n") == begun + b"\n"
+    assert stream.held == b""
+
+
+def test_line_breaks_take_no_time_with_a_secret_that_may_go_on() -> None:
+    begun = b"hunter2" + b"\n" * 2**20
+    with at_most(1):
+        assert Redactor(["hunter2-and-more"]).split(begun) == (begun, b"")
+
+
+def test_what_is_short_without_its_line_breaks_stays() -> None:
+    assert Redactor(["a\nb\nc\n", "a\nb\r\nc\nd\n"]).redact("xabcdx abc") == "xabcdx abc"
+    assert Redactor(["a\nbcdef\n"]).redact("xabcdefx") == f"x{MARK}x"
 
 
 @pytest.fixture
