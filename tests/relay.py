@@ -29,7 +29,7 @@ from oracle import AgeKey, Sops, clean_environ
 
 import encconf
 from encconf import api, formats
-from encconf.errors import DecryptError, EncconfError
+from encconf.errors import DecryptError, EncconfError, MacError
 from encconf.text.path import spell
 
 MAKE = {"yaml": yaml_text, "json": json_text, "dotenv": dotenv_text, "ini": ini_text, "toml": toml_text}
@@ -179,12 +179,16 @@ class Relay:
             return False
         return True
 
-    def encrypted_once(self) -> bool:
-        """Whether no comment has become a value: sops makes a value of some, and encrypts it again."""
+    def opens(self) -> bool:
+        """Whether encconf opens what another program wrote.
+
+        sops makes a value of some comments, and encrypts it again.  It removes our proof that a value which
+        is empty the second time was not added by a stranger (`empty-twice` in docs/sops-differences.md).
+        """
         try:
             api.loads_all(self.file.read_bytes().decode(), format=self.format, credentials=self.credentials)
-        except DecryptError as error:
-            if "encrypted twice" not in str(error):
+        except (DecryptError, MacError) as error:
+            if "encrypted twice" not in str(error) and "occurs twice" not in str(error):
                 raise
             return False
         return True
@@ -327,7 +331,7 @@ class Relay:
             return f"{program} {action.__name__}: refused"
         foreign = program in ("real", "rops")
         bare = program == "rops" and BARE_NUMBER.search(self.file.read_bytes())
-        if bare or (foreign and (not self.readable(program) or not self.encrypted_once())):
+        if bare or (foreign and (not self.readable(program) or not self.opens())):
             self.file.write_bytes(before)
             self.recipients = was
             self.rule()
