@@ -100,7 +100,7 @@ GROUPS = {
         "verbs/recipients.py"
     ],
     "cli/test_propose.py": ["verbs/proposals.py"],
-    "cli/test_rule.py cli/test_links.py cli/test_encryption.py verbs/test_encrypt.py": ["verbs/rule.py"],
+    "verbs/test_rule.py": ["verbs/rule.py"],
     "cli/test_strangers.py git/test_copies.py": ["git/copies.py"],
     "cli/test_flat.py formats/test_[bdefw]*.py formats/test_yaml_emit.py": [
         f"formats/{name}.py" for name in ("__init__", "emit", "flat", "writing")
