@@ -312,10 +312,11 @@ def _keys_of(project: _Project, who: str) -> list[MasterKey]:
     found = project.called(who)
     if not found:
         names = sorted({name for key in project.recipients() if (name := project.names.given(key))})
-        hint = "encconf keys list shows all keys; name one by its recipient"
+        hints = [f"the names are: {listed(names, 20)}"] if names else []
+        if any(project.names.given(key) is None for key in project.recipients()):
+            hints.append("a key without a name is named by its recipient, which encconf keys list shows")
         raise ConfigError(
-            f"no key in the rules has the name {printable(who)[:80]}",
-            hint=f"the names are: {listed(names, 20)}" if names else hint,
+            f"no key in the rules has the name {printable(who)[:80]}", hint="; ".join(hints) or None
         ).about(project.path)
     return found
 

@@ -274,7 +274,7 @@ class Rekeying(batch.Batch):
             self.plans.setdefault(tuple(self._lines(wanted)), []).append(file)
             return self._record(done, "would-change")
         if self.alone and self._shows:
-            self._show(one_line(file), self._lines(wanted))
+            self._show([file], self._lines(wanted))
         assert done.enc is not None
         source = done.source if self.output is None else None
         written = files.write(self.front, done.enc, source, self.output)
@@ -321,7 +321,7 @@ class Rekeying(batch.Batch):
     def _is_confirmed(self) -> bool:
         """Print the plans, and return whether the user confirms them."""
         for said, names in self._to_confirm.items():
-            self._show(listed(names, len(names) if self._verbose else _NAMED), said)
+            self._show(names, said)
         count = len(self.left)
         return self.front.confirm(f"go on with {count} files?" if count > 1 else "go on?")
 
@@ -342,8 +342,10 @@ class Rekeying(batch.Batch):
 
     # --- messages ----------------------------------------------------------------------------
 
-    def _show(self, names: str, said: Sequence[str]) -> None:
-        self.front.note("\n".join([f"{names}: these keys change", *(f"  {line}" for line in said)]))
+    def _show(self, names: Sequence[str], said: Sequence[str]) -> None:
+        which = listed(names, len(names) if self._verbose else _NAMED)
+        lines = [f"{which} change{'s' if len(names) == 1 else ''}:", *(f"  {line}" for line in said)]
+        self.front.note("\n".join(lines))
 
     def _brief(self, wanted: Plan) -> str:
         before, after = wanted.thresholds
@@ -352,7 +354,7 @@ class Rekeying(batch.Batch):
         if before != after:
             parts.append(f"needs {after} of its {len(wanted.new)} groups" if after else "one group")
         if wanted.reselects:
-            parts.append("other values")
+            parts.append("other values are encrypted")
         renewed = ", with a new data key" if wanted.renews(rotate=self.rotate) else ""
         return renewed + (f" ({', '.join(parts)})" if parts else "")
 

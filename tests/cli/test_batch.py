@@ -658,7 +658,7 @@ class TestOnATerminal:
         other = AgeKey.generate()
         rules(project, project.key, other)
         terminal = Terminal(project, "updatekeys", "-r", ".", environ={})
-        terminal.wait_for("f0.yaml, f1.yaml, f2.yaml: these keys change")
+        terminal.wait_for("f0.yaml, f1.yaml, f2.yaml change:")
         terminal.wait_for("go on with 3 files? [y/N]")
         terminal.type("y\n")
         assert terminal.end() == 0

@@ -143,7 +143,13 @@ def test_a_name_without_a_place_goes_into_the_recipients_file(team: Project, bob
 def test_who_is_not_there(team: Project) -> None:
     done = team.run("keys", "remove", "-y", "carol", code=1)
     assert "no key in the rules has the name carol" in done.err
-    assert "the names are: alice" in done.err
+    assert "the names are: alice\n" in done.err
+    dave = AgeKey.generate().recipient
+    text = team.read(".sops.yaml")
+    team.write(".sops.yaml", f"{text}  - age: {dave}\n")
+    done = team.run("keys", "remove", "-y", "carol", code=1)
+    assert "the names are: alice; a key without a name is named by its recipient, which encconf keys list" in done.err
+    team.write(".sops.yaml", text)
     done = team.run("keys", "remove", "-y", "alice", code=1)
     assert "would have no recipient" in done.err
     done = team.run("keys", "add", "--name", "dave", "-y", "dave", code=1)
