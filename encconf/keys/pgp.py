@@ -75,10 +75,7 @@ class PgpKey(MasterKey):
         NotMyKeyError if there is no secret key or no gpg, and MasterKeyError for every other failure.
         """
         try:
-            if credentials.named("pgp_passphrase")[1]:
-                result = self._unwrap_unasked(enc.encode(), credentials)
-            else:
-                result = _decrypt(enc.encode(), credentials)
+            result = self._opened(enc.encode(), credentials)
         except FileNotFoundError:
             raise NotMyKeyError(programs.missing("gpg", credentials.environ)[0]) from None
         if result.returncode:
@@ -87,11 +84,17 @@ class PgpKey(MasterKey):
             raise MasterKeyError("gpg returned nothing: it may be too old for the way the key was encrypted")
         return result.data
 
-    def _unwrap_unasked(self, enc: bytes, credentials: Credentials) -> Result:
-        # Try without the passphrase first: the key may not be here, or the agent may know the passphrase.
+    def _opened(self, enc: bytes, credentials: Credentials) -> Result:
+        # Try without asking first: the key may not be here, or the agent may know the passphrase.  And anyone
+        # can encrypt a message, or one inside it, with a passphrase of their own, for which gpg would ask.
         result = _decrypt(enc, credentials, "--pinentry-mode", "error")
-        if not result.returncode or not _codes(result).intersection(_NO_TERMINAL):
+        statuses = _statuses(result)
+        if any(words[0] == "NEED_PASSPHRASE_SYM" for words in statuses):
+            raise MasterKeyError("its enc is encrypted with a passphrase, and not only for a key")
+        if statuses and not _codes(result).intersection(_NO_TERMINAL):
             return result
+        if not credentials.named("pgp_passphrase")[1]:
+            return _decrypt(enc, credentials)
         passphrase = credentials.passphrase("pgp_passphrase") or ""
         result = _decrypt(enc, credentials, passphrase=passphrase)
         if result.returncode and _WRONG in _codes(result):
@@ -191,7 +194,8 @@ class Result(Record):
 
 
 def _decrypt(enc: bytes, credentials: Credentials, *options: str, passphrase: str | None = None) -> Result:
-    extra = ["--max-output", str(_OUTPUT_LIMIT), *options]
+    # Anyone can sign a message, too: gpg must not fetch the key from a server that they name.
+    extra = ["--max-output", str(_OUTPUT_LIMIT), "--no-auto-key-retrieve", *options]
     # python-gnupg encodes passphrases as Latin-1, and gpg expects UTF-8, as from a terminal.
     typed = None if passphrase is None else passphrase.encode().decode("latin-1")
     return _run(lambda gpg: gpg.decrypt(enc, passphrase=typed, extra_args=extra), credentials)

@@ -114,7 +114,7 @@ def _claude(front: Front, root: str, names: Iterable[str]) -> None:
         old = fileio.read_existing(path)
         try:
             settings: Any = json.loads(old) if old else {}
-        except ValueError:
+        except (ValueError, RecursionError):
             settings = None
         lists = settings.get("permissions", {}) if isinstance(settings, dict) else None
         deny = lists.get("deny", []) if isinstance(lists, dict) else None

@@ -366,6 +366,28 @@ def test_the_agent_asks_for_a_passphrase_on_our_terminal(
     assert f"ttyname={terminal}" in note.read_text()
 
 
+@pytest.mark.parametrize("inside", [False, True])
+def test_nobody_is_asked_for_the_passphrase_of_a_stranger(
+    locked_home: tuple[Path, str], tmp_path: Path, inside: bool
+) -> None:
+    """A message can be encrypted with a passphrase: by itself, or inside one for our key."""
+    home, fingerprint = locked_home
+    use_pinentry(home, tmp_path, PASSPHRASE)
+    said, pinentry = tmp_path / "said", tmp_path / "pinentry"
+    pinentry.write_text(pinentry.read_text().replace(" *) echo OK", f' *) echo "$line" >> {said}; echo OK'))
+    key, opens = PgpKey(fingerprint), credentials(home)
+    assert key.unwrap(key.wrap(DATA_KEY, opens), opens) == DATA_KEY
+    assert "to unlock the OpenPGP secret key" in said.read_text()
+    locked = ["--pinentry-mode", "loopback", "--passphrase", "stranger", "--no-symkey-cache", "-c"]
+    message = gpg(home, *locked, *(() if inside else ("-a",)), input=DATA_KEY).stdout
+    if inside:
+        trusted = ["--trust-model", "always", "-r", fingerprint]
+        message = gpg(home, *trusted, "--no-literal", "-a", "-e", input=message).stdout
+    with pytest.raises(MasterKeyError, match="encrypted with a passphrase"):
+        key.unwrap(message.decode(), opens)
+    assert "for decryption" not in said.read_text()
+
+
 def test_a_wrong_passphrase(locked_home: tuple[Path, str], tmp_path: Path) -> None:
     home, fingerprint = locked_home
     use_pinentry(home, tmp_path, "wrong")

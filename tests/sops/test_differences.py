@@ -37,11 +37,12 @@ ELSEWHERE = {
     "publish-address": "test_where_values_may_go",
     "publish-engine": "test_no_rule_writes_to_what_is_not_a_kv_engine",
     "publish-many": "test_a_folder_of_which_some_is_encrypted",
+    "pgp-passphrase": "test_nobody_is_asked_for_the_passphrase_of_a_stranger",
     "windows-rule": "test_a_path_regex_matches_with_either_slash",
     "edit-new": "test_on_a_terminal_it_asks_first",
     "windows-words": "test_command_lines_stay_as_they_are",
 }
-"""Rows whose test needs servers, Windows or a terminal, and is in the file that has these."""
+"""Rows whose test needs servers, Windows, a terminal or a pinentry, and is in the file that has these."""
 
 REFUSED = {
     "key-bytes": ("x.yaml", '!!binary "/w==": x\n', "!!binary /w==: x\n"),
@@ -111,6 +112,7 @@ def test_the_page_and_the_tests_are_one() -> None:
     folders = (ROOT / "tests" / "publish", ROOT / "tests" / "windows")
     files = [file for folder in folders for file in folder.glob("test_*.py")]
     files += [ROOT / "tests" / "test_auditlog.py", ROOT / "tests" / "cli" / "test_edit.py"]
+    files.append(ROOT / "tests" / "keys" / "test_pgp.py")
     text = "".join(file.read_text() for file in files)
     assert all(f"def {name}(" in text for name in ELSEWHERE.values())
     assert len(rows()) == len(set(rows()))
