@@ -76,11 +76,12 @@ GROUPS = {
     "rules/test_selection.py": ["rules/selection.py"],
     "rules": ["rules/config.py", "rules/pattern.py", "rules/plain_pattern.py"],
     "merge": [f"merge/{name}.py" for name in ("__init__", "trees", "values")],
-    "git/test_block.py git/test_conflict.py git/test_keyless.py git/test_merge*.py git/test_ours.py": [
+    "git/test_block.py git/test_conflict.py git/test_keyless.py git/test_merge*.py git/test_ours.py"
+    " cli/test_strangers.py": [
         "git/merge.py",
         "git/conflict.py",
     ],
-    "git/test_attributes.py git/test_git.py git/test_install.py git/test_worktree.py": [
+    "git/test_attributes.py git/test_git.py git/test_install.py git/test_ours.py git/test_worktree.py": [
         "git/__init__.py",
         "git/attributes.py",
     ],

@@ -373,7 +373,7 @@ class Known:
             if found is not None and steps != ["."]:  # ../../apps/web/x from apps/db is ../web/x
                 for back in range(len(steps)):
                     common = os.path.join(above, *steps[: len(steps) - back], "")
-                    up = os.path.join("", *[os.pardir] * back, "") if back else ""
+                    up = os.path.join(*[os.pardir] * back, "")
                     found = [up + name[len(common) :] if name.startswith(common) else name for name in found]
             self._all = frozenset(found or ())
             return found

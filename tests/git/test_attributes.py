@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from collections.abc import Sequence
@@ -212,6 +213,23 @@ def test_a_rule_is_broad_whichever_files_git_lists_first(tmp_path: Path) -> None
     (tmp_path / ".sops.yaml").write_text(rules.format(r"^z/.*\.txt$", recipient))
     assert attributes.patterns_of_rules(str(tmp_path), ["z/a.txt", "z/b.txt", "z/c.txt"]) == ["/z/**/*.txt"]
     assert attributes.patterns_of_rules(str(tmp_path), ["z/a.txt", "z/b.txt"]) == []
+
+
+def test_a_configuration_that_cannot_be_used_gives_no_patterns(tmp_path: Path) -> None:
+    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
+    assert attributes.patterns_of_rules(str(tmp_path), []) == []
+    (tmp_path / ".sops.yaml").write_text("creation_rules: [")
+    assert attributes.patterns_of_rules(str(tmp_path), []) == []
+
+
+def test_links_and_leftovers_are_no_files_of_their_own(repository: Project) -> None:
+    text = repository.read("secrets.enc.yaml")
+    repository.write("again.enc.yaml", text)
+    repository.write(".encconf-0123abcd", text)
+    repository.path("link.enc.yaml").symlink_to("secrets.enc.yaml")
+    names = [str(path) for path in sorted(repository.folder.iterdir())]
+    found = [os.path.basename(name) for name, _ in attributes.encrypted_of(names)]
+    assert found == ["again.enc.yaml", "secrets.enc.yaml"]
 
 
 def test_four_choices_are_not_too_many() -> None:

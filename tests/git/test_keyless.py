@@ -27,6 +27,8 @@ from oracle import Sops, SopsError
 
 from encconf import api
 from encconf.errors import KeyAccessError, UndecidedError, UnmergedError
+from encconf.rules.config import Rule
+from encconf.rules.selection import Selection
 from encconf.verbs import rekey
 
 
@@ -105,6 +107,17 @@ def test_only_who_can_open_it_has_changed_on_one_side() -> None:
     assert (outcome.keyless, outcome.sealed) == (True, True)
     assert api.decrypt(outcome.text, credentials=credentials(BOB)) == "a: 1\nb: 3\n"
     assert "b: 3" in Sops(BOB.environ()).decrypt(outcome.text, "yaml")
+
+
+def test_which_values_are_encrypted_takes_a_key() -> None:
+    """Whichever side has changed that."""
+    base = seal("a: 1\nb: 2\n", "yaml")
+    less = Rule(rule([ALICE]).groups, None, Selection("encrypted_regex", "^a$"))
+    one = api.encrypt("a: 1\nb: 2\n", less, twin=base, credentials=MINE)
+    other = api.encrypt("a: 1\nb: 3\n", twin=base, credentials=MINE)
+    for sides in ((one, other), (other, one)):
+        with pytest.raises(UndecidedError, match="one side changed which values are encrypted"):
+            merge(base, *sides, format="yaml", credentials=STRANGER)
 
 
 def test_a_new_data_key_takes_a_key() -> None:

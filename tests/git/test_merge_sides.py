@@ -22,6 +22,7 @@ from encconf.git.merge import Outcome, Repository, differences, merge, reseal
 from encconf.identities.credentials import Credentials
 from encconf.keys import master_key
 from encconf.rules.config import Rule
+from encconf.rules.selection import Selection
 from encconf.text.document import splice
 from encconf.verbs import rekey
 
@@ -228,6 +229,16 @@ def test_comments_that_differ_are_named_if_nothing_else_differs() -> None:
     texts = ("# c\na: 1\n", "# d\na: 2\n", "# d\na: 1\n")
     one, two, three = (open_text(seal(text), format="yaml", credentials=holder(ALICE)) for text in texts)
     assert [differences(one, each) for each in (one, two, three)] == [[], ["a"], ["its comments"]]
+
+
+def test_what_differs_is_named() -> None:
+    texts = (seal("a: 1\n"), seal("a: 2\n"))
+    one, other = (open_text(text, format="yaml", credentials=holder(ALICE)) for text in texts)
+    less = other.replace(metadata=other.metadata.replace(selection=Selection("encrypted_regex", "^b$")))
+    assert differences(one, one) == []
+    assert differences(one, less) == ["which values are encrypted", "a"]
+    wide = one.replace(metadata=one.metadata.replace(groups=[*one.metadata.groups, *one.metadata.groups]))
+    assert differences(wide, one) == ["who can open it"]
 
 
 # --- what the result starts from -----------------------------------------------------------------

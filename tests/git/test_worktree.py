@@ -247,6 +247,17 @@ class TestKnown:
         assert known.exposed("b")
         assert known.exposed("ignored"), "whoever lists everything asks only about tracked files"
 
+    @pytest.mark.parametrize("cwd", [".", "apps", "apps/db", "apps/db/new"])
+    def test_everything_is_named_as_relpath_names_it(
+        self, repository: Repository, monkeypatch: pytest.MonkeyPatch, cwd: str
+    ) -> None:
+        names = ["x", "apps/x", "apps/db/x", "apps/db/new/x", "apps/web/x", "apps-of/x"]
+        repository.write(*names)
+        repository.git("add", ".")
+        monkeypatch.chdir(cwd)
+        found = git.Known().everything(os.getcwd(), str(repository.folder))() or []
+        assert set(found) == {os.path.relpath(repository.folder / name) for name in names}
+
     def test_everything_is_listed_once(self, repository: Repository) -> None:
         repository.write("a", "b", "c/d")
         repository.git("add", "a", "c/d")
@@ -256,6 +267,28 @@ class TestKnown:
         assert names() == ["a", "c/d"]
         repository.git("add", "b")
         assert [name for name in ("a", "b", "c/d") if known.tracked(name)] == ["a", "c/d"]
+
+
+def test_a_repository_inside_files_that_look_like_one(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A ``HEAD`` that a branch contains makes no repository, but what is inside may be one."""
+    inner = Repository(repository.folder / "fake/inner")
+    inner.write("a")
+    inner.git("add", "a")
+    for folder in ("refs", "objects"):
+        repository.write(f"fake/{folder}/x")
+    repository.write("fake/HEAD", text="ref: refs/heads/main\n")
+    repository.write("fake/b")
+    repository.git("add", "fake/HEAD", "fake/b")
+    for folder in (repository.folder / "fake", inner.folder):
+        monkeypatch.chdir(folder)
+        # git alone would take fake for a repository.
+        asked = ["git", "--git-dir", "../.git", "--work-tree", "..", "ls-files"]
+        words = ["git", "ls-files"] if folder == inner.folder else asked
+        said = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+        assert git.tracked(".") == said.splitlines()
+    assert git.tracked(".") == ["a"]
 
 
 def test_what_is_a_bare_repository(tmp_path: Path) -> None:
