@@ -103,7 +103,7 @@ GROUPS = {
     "cli/test_propose.py": ["verbs/proposals.py"],
     "verbs/test_rule.py": ["verbs/rule.py"],
     "cli/test_strangers.py git/test_copies.py": ["git/copies.py"],
-    "cli/test_flat.py formats/test_[bdefw]*.py formats/test_yaml_emit.py": [
+    "cli/test_flat.py formats/test_[bdefw]*.py formats/test_yaml_emit.py formats/test_*_tree.py": [
         f"formats/{name}.py" for name in ("__init__", "emit", "flat", "writing")
     ],
     "formats/test_yaml*.py formats/test_[ew]*.py engine/test_plaintext.py engine/test_seal*.py": [

@@ -130,7 +130,7 @@ def is_archived(name: str) -> bool:
 
 def is_encrypted_otherwise(data: bytes) -> bool:
     """Whether another tool encrypted the file (git-crypt, Ansible Vault, age, PGP) or stores it (git LFS)."""
-    return data.lstrip()[:40].startswith(_OTHERWISE) or data.startswith(_OTHERWISE)
+    return data.lstrip().startswith(_OTHERWISE)
 
 
 def holds_object_secret(data: bytes) -> bool:
@@ -142,8 +142,7 @@ def only_other_objects(data: bytes) -> bool:
     """Whether a YAML text certainly contains only Kubernetes objects that are not Secrets."""
     kinds = re.findall(_KIND, data)
     return (
-        bool(kinds)
-        and not any(kind.endswith(_KINDS) for kind in kinds)
+        not any(kind.endswith(_KINDS) for kind in kinds)
         and len(kinds) == len(re.findall(_VERSION, data)) > len(re.findall(_LATER, data))
     )
 

@@ -67,7 +67,7 @@ def parse(text: str, pure: bool) -> Iterator[Any]:
         if not pure and error.problem == "found unexpected ':'":
             # ruamel.yaml.clib has libyaml 0.1.7, which refuses `[http://host]`; other parsers accept it.
             raise TooNewError from None
-        mark = error.problem_mark or error.context_mark
+        mark = error.problem_mark
         # The parser's messages name tokens and characters.  They quote only the handle of a tag, which may be
         # the beginning of a password without quotes: `!word!word`.
         words = ", ".join(part for part in (error.context, error.problem) if part)

@@ -204,6 +204,13 @@ def test_values_that_are_worth_hiding() -> None:
     assert guesses.is_placeholder(b"ICA=", in_base64=True)
 
 
+def test_json_without_any_value_is_empty() -> None:
+    for data in ("{}", " []", "[[], {}]", '[""]', '{"a": [null, {"b": ""}]}', "[\n]"):
+        assert guesses.is_placeholder(data.encode()), data
+    for data in ("[0]", "[false]", '{"a": "b"}', '[{}, ["x"]]', "[", "{", "[]]", "0", "[" * 100_000, '"" x'):
+        assert not guesses.is_placeholder(data.encode()), data
+
+
 def test_what_another_tool_has_encrypted() -> None:
     for start in (
         b"\0GITCRYPT\0x",

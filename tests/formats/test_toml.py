@@ -239,6 +239,14 @@ def test_values_that_releases_of_rops_read_differently_are_respelled() -> None:
     assert encrypt(text, twin=encrypted) == encrypted
 
 
+def test_only_what_they_read_differently_is_respelled() -> None:
+    """Whatever else is in the text, and whatever is encrypted before it."""
+    text = 'a = """x\r\ny"""\r\nb_unencrypted = """x\r\ny"""\r\n'
+    assert round_trip(text).splitlines()[1] == 'b_unencrypted = "x\\ny"'
+    times = 'a_unencrypted = 1979-05-27 07:32:00Z\nb_unencrypted = 07:32:00\nc = "x.y"\nd = 1.5\n'
+    assert round_trip(times).startswith(times[: times.index("c =")])
+
+
 def without_rule(text: str) -> str:
     """A text as rops encrypts it when no option says which values to leave alone."""
     encrypted = encrypt(text, selection=Selection("unencrypted_suffix", "\n"))

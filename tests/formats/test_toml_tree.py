@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pytest
 from engine import changed_lines
@@ -106,6 +107,7 @@ def test_texts_of_nearly_nothing() -> None:
     assert changes.put("[a.b]\n", ("a", "c"), 1, format="toml") == "[a.b]\n\n[a]\nc = 1\n"
     assert changes.put("a = [\n]\n", ("a", 0), 1, format="toml") == "a = [1]\n"
     assert changes.put("a = [ # c\n]\n", ("a", 0), 1, format="toml") == "a = [1 # c\n]\n"
+    assert changes.put("a = [# c\n]\n", ("a", 0), 1, format="toml") == "a = [1 # c\n]\n"
     assert changes.put("a = [\n  1,\n  2, # c\n]\n", ("a", 2), 3, format="toml") == (
         "a = [\n  1,\n  2, # c\n  3,\n]\n"
     )
@@ -154,6 +156,65 @@ def test_where_nothing_can_be_put(path: tuple[str | int, ...], error: type[Excep
 def test_nothing_to_take_out(path: tuple[str | int, ...]) -> None:
     with pytest.raises(PathNotFoundError):
         changes.drop(TEXT, path, format="toml")
+
+
+NESTED = """\
+[[a]]
+n = 1
+[[a.b]]
+k = 1
+[[a.b]]
+k = 2
+[a.b.t]
+x = 1
+[a.q.r]
+w = 1
+
+[[a]]
+n = 2
+[a.t]
+y = 1
+[[a.b]]
+k = 3
+
+[c]
+z = 1
+"""
+
+
+def test_each_value_of_arrays_of_tables_in_arrays_of_tables() -> None:
+    """Few lines change, and tomllib reads what Python's own dicts and lists make of it."""
+
+    def inside(tree: Any, path: Sequence[str | int]) -> Any:
+        for step in path:
+            tree = tree[step]
+        return tree
+
+    def lines(after: str) -> tuple[list[str], list[str]]:
+        removed, added = changed_lines(NESTED, after)
+        return [line for line in removed if line], [line for line in added if line]
+
+    for path in list(every_path(tomllib.loads(NESTED)))[1:]:
+        wanted, gone = tomllib.loads(NESTED), tomllib.loads(NESTED)
+        old = inside(wanted, path)
+        if isinstance(old, int):
+            inside(wanted, path[:-1])[path[-1]] = 9
+            after = changes.put(NESTED, path, 9, format="toml")
+            assert lines(after)[1] == [f"{path[-1]} = 9"], path
+            assert len(lines(after)[0]) == 1, path
+        elif isinstance(old, dict):
+            old["new"] = 9
+            after = changes.put(NESTED, (*path, "new"), 9, format="toml")
+            assert lines(after) == ([], [*(["[a.q]"] if path[-1] == "q" else []), "new = 9"]), path
+        else:
+            old.append({"new": 9})
+            after = changes.put(NESTED, (*path, len(old) - 1, "new"), 9, format="toml")
+            assert lines(after) == ([], [f"[[{'.'.join(map(str, path[::2]))}]]", "new = 9"]), path
+        assert tomllib.loads(after) == wanted, path
+        del inside(gone, path[:-1])[path[-1]]
+        after = changes.drop(NESTED, path, format="toml")
+        assert tomllib.loads(after) == gone, path
+        assert all(line.endswith(("]", "{}", "[]")) for line in lines(after)[1]), path
 
 
 def every_path(node: object, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:

@@ -83,6 +83,14 @@ def test_indexes_are_counted_from_the_start(path: tuple[str | int, ...], found: 
     assert writing.settled(TREE, path) == found
 
 
+def test_each_index_is_that_of_python() -> None:
+    """One beyond the end is where an item is added, whatever comes after it."""
+    for index in range(-3, 6):
+        at = range(3)[index] if index < 3 else 3
+        assert writing.settled(["x", "y", "z"], (index,)) == (at,)
+        assert writing.settled([["x"], ["y"], ["z"]], (index, -1)) == (at, 0 if index < 3 else -1)
+
+
 @pytest.mark.parametrize(
     ("path", "said"),
     [

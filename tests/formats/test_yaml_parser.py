@@ -50,6 +50,18 @@ def test_errors_say_where_and_quote_nothing(text: str, pure: bool) -> None:
     assert "s3cret" not in f"{caught.value}{caught.value.hint}"
 
 
+@pytest.mark.parametrize("pure", [False, True])
+def test_a_tab_is_named_only_where_a_line_is_indented(pure: bool) -> None:
+    for text, line in (("\ta: 1\n", 1), ("a:\n\tb: 1\n", 2), ("a:\n  \tb: 1\nc: 2\n", 2)):
+        with pytest.raises(ParseError, match="a tab at the start of a line") as caught:
+            list(parse(text, pure))
+        assert (caught.value.line, caught.value.hint) == (line, "indent with spaces"), text
+    for text in ("a: @x\n", "a:\n  b: %x\n", "a: `\t`\n", "@\n\ta: 1\n"):
+        with pytest.raises(ParseError, match="cannot start any token") as caught:
+            list(parse(text, pure))
+        assert caught.value.hint is None
+
+
 def test_two_anchors() -> None:
     """The slower reader takes them in ruamel.yaml 0.17, and refuses them in newer versions."""
     with pytest.raises(ParseError) as caught:

@@ -96,6 +96,24 @@ class TestOverwriting:
         self.overwritten(path)
         assert os.listdir(others) == []
 
+    def test_a_file_whose_old_content_can_be_kept_nowhere(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path = tmp_path / "x"
+        path.write_text("old")
+        (tmp_path / "y").hardlink_to(path)
+        real = os.open
+
+        def nowhere(name: str, *args: Any, **options: Any) -> int:
+            if os.path.basename(name).startswith(".encconf-saved-"):
+                raise OSError(errno.EROFS, "Read-only file system")
+            return real(name, *args, **options)
+
+        monkeypatch.setattr(os, "supports_dir_fd", {*os.supports_dir_fd, nowhere})
+        monkeypatch.setattr(os, "open", nowhere)
+        fileio.write_atomic(str(path), "new")
+        assert (tmp_path / "y").read_text() == "new"
+
     @pytest.mark.parametrize("mode", [0o666, 0o660, 0o640])
     def test_a_file_whose_owner_or_group_cannot_be_kept(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int

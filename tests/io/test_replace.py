@@ -108,14 +108,38 @@ class TestWriting:
         assert path.read_text() == "theirs"
         assert sorted(os.listdir(tmp_path)) == ["x", "y"]
 
-    def test_a_new_file_is_linked_where_files_always_have_names(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    @pytest.mark.parametrize("unnamed", [True, False])
+    def test_a_new_file_is_linked(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unnamed: bool
     ) -> None:
         """Renaming it would replace a file that another program makes at the last moment."""
-        monkeypatch.delattr(os, "O_TMPFILE", raising=False)
+        if not unnamed:
+            monkeypatch.delattr(os, "O_TMPFILE", raising=False)
         monkeypatch.delattr(os, "replace")
         fileio.write_atomic(str(tmp_path / "x"), "new", replacing=None)
         assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("x", "new")]
+
+    @pytest.mark.parametrize("number", [errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT, errno.EINVAL])
+    def test_a_file_system_where_files_always_have_names(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+    ) -> None:
+        real_open, real_link = os.open, os.link
+
+        def opened(name: str, flags: int, *args: Any, **options: Any) -> int:
+            if flags & os.O_TMPFILE == os.O_TMPFILE:
+                raise OSError(number, "no such files here")
+            return real_open(name, flags, *args, **options)
+
+        def linked(name: str, *args: Any, **options: Any) -> None:
+            assert not name.startswith("/proc/"), "only a file without a name needs that"
+            real_link(name, *args, **options)
+
+        monkeypatch.setattr(os, "supports_dir_fd", {*os.supports_dir_fd, opened})
+        monkeypatch.setattr(os, "open", opened)
+        monkeypatch.setattr(os, "link", linked)
+        fileio.write_atomic(str(tmp_path / "x"), "new", replacing=None)
+        fileio.write_atomic(str(tmp_path / "x"), "newer", replacing="new")
+        assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("x", "newer")]
 
     @pytest.mark.parametrize("mode", [0o600, 0o640, 0o644, 0o666, 0o755])
     def test_the_mode_is_kept(self, tmp_path: Path, mode: int) -> None:
