@@ -448,8 +448,11 @@ class AgeSource:
         return None
 
     def fail(self, found: str) -> None:
-        """Set why the place cannot be used.  An SSH key in a default place may be of a kind not used here."""
-        self.found = found
+        """Set why the place cannot be used, as one line.
+
+        An SSH key in a default place may be of a kind not used here.
+        """
+        self.found = "; ".join(line.strip() for line in found.splitlines())
         self.broken = self.broken or self.variable is not None or not self.ssh
 
     def _misused(self) -> bool:

@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from doubles.script import Script
 from keys.passphrase import armored, locked
 from oracle import FIXTURES, AgeKey, gpg_home
 from project import Project
@@ -94,6 +95,16 @@ def test_a_wrong_file_is_the_problem(named: Project) -> None:
     done = named.run("decrypt", FILE, environ=environ, code=128)
     assert "SOPS_AGE_KEY_FILE (not there)" in done.err.splitlines()[0]
     assert "hint: correct SOPS_AGE_KEY_FILE\n" in done.err
+
+
+def test_a_store_that_cannot_be_read_is_described_on_one_line(named: Project) -> None:
+    with Script((403, '{"errors": ["permission denied"]}'), reads=True) as server:
+        environ = {"ENCCONF_IDENTITY": "vault:secret/a#key", "VAULT_ADDR": server.address, "SOPS_AGE_KEY": ""}
+        err = named.run("decrypt", FILE, environ=environ, code=128).err
+    first, row, looked, *_ = err.splitlines()
+    assert first.endswith(" requires; looked in: VAULT_TOKEN (unset), ~/.vault-token (not there))")
+    assert row.endswith("  failed")
+    assert looked.startswith("       looked in: ENCCONF_IDENTITY vault:secret/a#key (no Vault token")
 
 
 def test_a_library_says_the_same_without_names(sealed: Project) -> None:
