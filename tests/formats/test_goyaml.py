@@ -18,7 +18,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.events import ScalarEvent
 
 from encconf.errors import ParseError
-from encconf.formats.goyaml import exponent_form, format_float, parse, resolve
+from encconf.formats.goyaml import exponent_form, format_float, parse, resolve, short_float, stored
 
 STRINGS = """
 yes Yes no NO on off y n Y N t f T F tRUE nULL nil None
@@ -139,6 +139,8 @@ def test_refused(form):
         ("<<", "tag:yaml.org,2002:merge", ("str", b"<<")),
         ("3", "tag:example.org,2000:int", ("str", b"3")),
         ("3", "!!int", ("int", b"3")),
+        ("3", "!xint", ("str", b"3")),  # the tag of a program
+        ("3", "xxint", ("str", b"3")),
         ("aGVsbG8=", BINARY, ("str", b"hello")),
         ("aGVs\nbG8=\n", BINARY, ("str", b"hello")),
         ("//8=", BINARY, ("str", b"\xff\xff")),
@@ -196,6 +198,7 @@ def test_huge(value):
     ("type", "data", "expected"),
     [
         ("null", None, None),
+        ("null", b"", None),  # rops writes it
         ("str", b"x\n", "x\n"),
         ("str", b"\xff", b"\xff"),
         ("str", b"", ""),
@@ -270,6 +273,84 @@ def test_format_float():
             assert float(data) == f
         elif not math.isnan(f):
             assert parse("float", data) == f
+
+
+GO = """
+0 0e+00 0
+-0 -0e+00 -0
+1 1e+00 1
+-1 -1e+00 -1
+1.5 1.5e+00 1.5
+100 1e+02 100
+999999 9.99999e+05 999999
+999999.5 9.999995e+05 999999.5
+1000000 1e+06 1e+06
+1234567 1.234567e+06 1.234567e+06
+100000000000000000000 1e+20 1e+20
+1000000000000000000000 1e+21 1e+21
+0.0001 1e-04 0.0001
+0.00011 1.1e-04 0.00011
+0.000099 9.9e-05 9.9e-05
+0.0000001 1e-07 1e-07
+123456789.123 1.23456789123e+08 1.23456789123e+08
+0.1 1e-01 0.1
+-0.00000000025 -2.5e-10 -2.5e-10
++Inf +Inf +Inf
+-Inf -Inf -Inf
+NaN NaN NaN
+"""
+"""What Go's strconv.FormatFloat returns with -1 and 64, and with f, e and g."""
+
+
+@pytest.mark.parametrize("row", GO.split("\n")[1:-1])
+def test_floats_as_go_writes_them(row):
+    whole, exponent, short = row.split()
+    number = float(whole)
+    assert format_float(number) == whole.encode()
+    assert short_float(number, "e", plain=True) == short
+    with_point = short if "." in short or "e" in short or "n" in short.lower() else f"{short}.0"
+    assert short_float(number, "E") == (
+        with_point if "N" in short or "I" in short else with_point.replace("e", "E")
+    )
+    if number and math.isfinite(number):
+        assert exponent_form(number, "e") == exponent
+
+
+@pytest.mark.parametrize("value", [None, True, False, 0, -5, 2**70, 1.5, -0.0, math.inf, "", "x", "1", "ü"])
+def test_what_is_stored_means_the_value(value):
+    type, data = stored(value)
+    assert (
+        type
+        == {None.__class__: "null", bool: "bool", int: "int", float: "float", str: "str"}[value.__class__]
+    )
+    assert (data is None) is (value is None)
+    found = parse(type, data)
+    assert (found, found.__class__) == (value, value.__class__)
+
+
+def test_every_day_and_none_else():
+    for year in (1900, 2000, 2023, 2024):
+        for month in range(14):
+            for day in range(34):
+                try:
+                    expected = "time", f"{datetime.date(year, month, day)}T00:00:00Z".encode()
+                except ValueError:
+                    expected = "str", f"{year}-{month}-{day}".encode()
+                assert resolve(f"{year}-{month}-{day}", None, True) == expected
+
+
+def test_every_hour_minute_and_second_and_none_else():
+    for hour, minute, second in [
+        *((hour, 0, 0) for hour in range(26)),
+        *((0, minute, 59) for minute in range(62)),
+        *((23, 59, second) for second in range(62)),
+    ]:
+        form = f"2024-02-03 {hour}:{minute}:{second}"
+        try:
+            expected = "time", f"2024-02-03T{datetime.time(hour, minute, second)}Z".encode()
+        except ValueError:
+            expected = "str", form.encode()
+        assert resolve(form, None, True) == expected
 
 
 # --- against sops ----------------------------------------------------------------------------
