@@ -154,19 +154,20 @@ def open_encrypted(
             except MacMismatchError:
                 opened = _as_older_sops(opened)
                 strict = opened.check_mac()
-        if not strict or metadata.selection.mac_only_encrypted:
-            _refuse_additions(opened)
+        refuse_additions(opened, strict=strict)
         if strict:
             opened = opened.replace(strict=True)
     return without_nulls(opened)
 
 
-def _refuse_additions(opened: Opened) -> None:
+def refuse_additions(opened: Opened, *, strict: bool) -> None:
     """Raise MacMismatchError for what only somebody without a key would add to a file of sops.
 
     sops's MAC covers neither empty values nor the keys of plaintext ones, nor where a mapping or a document
-    ends.  With ``mac_only_encrypted``, even the strict check does not cover plaintext values.
+    ends.  The ``strict`` check does, but with ``mac_only_encrypted``, it does not cover plaintext values.
     """
+    if strict and not opened.metadata.selection.mac_only_encrypted:
+        return
     document = opened.document
     if document.format.environment:
         _refuse_commands(opened)

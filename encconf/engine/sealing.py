@@ -23,6 +23,7 @@ from encconf.engine.opening import (
     comment_bytes,
     open_comments,
     open_text,
+    refuse_additions,
     without_nulls,
 )
 from encconf.engine.plaintext import beginning_with_quote, open_layout, plain_text, refuse_torn
@@ -34,6 +35,7 @@ from encconf.errors import (
     EncconfError,
     LimitError,
     LostBlockError,
+    MacMismatchError,
     UsageError,
     bounded,
 )
@@ -627,8 +629,8 @@ def comes_back(
     """Whether a finished document, opened as a reader opens it, gives the original text to the byte.
 
     ``chosen`` is what its selection chooses, and ``known`` has values, if the caller knows them.  Raises
-    LimitError for a text that is too large to be read, and MacMismatchError if its block has another
-    selection than its MAC.
+    LimitError for a text that is too large to be read, MacMismatchError if its block has another selection
+    than its MAC, and EmitError for what `open_text` refuses because anyone could have added it.
     """
     from encconf.io import fileio
 
@@ -644,7 +646,14 @@ def comes_back(
     values = unseal(document, closed, data_key)
     values = [value if value is not None else found for value, found in zip(known, values, strict=True)]
     opened = Opened(document, metadata, chosen, data_key, values)
-    opened.check_mac()
+    strict = opened.check_mac()
+    try:
+        refuse_additions(opened, strict=strict)
+    except MacMismatchError as error:
+        raise EmitError(
+            f"the encrypted file could not be opened: {error.message}",
+            hint="change it, or leave mac_only_encrypted out of the rule, so that the MAC covers it",
+        ) from None
     return plain_text(open_comments(without_nulls(opened))) == original
 
 

@@ -23,6 +23,7 @@ from encconf.errors import (
     ParseError,
 )
 from encconf.io import fileio
+from encconf.rules.selection import Selection
 from encconf.text.document import Document
 
 TEXTS = {
@@ -259,3 +260,29 @@ def test_a_text_may_be_just_as_large_as_encconf_reads(
     monkeypatch.setattr(fileio, "LIMIT", len(sealed.encode()) - 1)
     with pytest.raises(LimitError, match="larger than"):
         sealing.comes_back(yaml.scan(sealed), plain, data_key)
+
+
+@pytest.mark.parametrize(
+    ("format", "text"),
+    [
+        ("dotenv", "A_PASS=x\n$(id)=y\n"),
+        ("dotenv", "A_PASS=x\nA_PASS=\n"),
+        ("dotenv", "B=y\nA_PASS=x\nexport 2FA=1\n"),  # a name that docker takes
+        ("yaml", "A_PASS: x\n---\nb: ''\n"),
+        ("yaml", "A_PASS: x\n---\nb: y\n"),
+        ("ini", "[s]\nA_PASS = x\n[t]\n$(id) = y\n"),
+    ],
+)
+def test_whatever_is_encrypted_opens_again(age_key: AgeKey, format: str, text: str) -> None:
+    """With mac_only_encrypted, what no MAC covers is refused when it is encrypted, not when it is opened."""
+    for mac_only in (False, True):
+        wanted = rule(age_key, selection=Selection("encrypted_regex", "PASS", mac_only))
+        who = credentials(age_key)
+        try:
+            enc = api.encrypt(text, wanted, format=format, credentials=who)
+        except EmitError as error:
+            refused = "leave mac_only_encrypted out of the rule" in (error.hint or "")
+        else:
+            assert api.decrypt(enc, format=format, credentials=who) == text
+            refused = False
+        assert refused is (mac_only and ("$(id)=" in text or "''" in text or text.endswith("A_PASS=\n")))
