@@ -59,6 +59,14 @@ def change(
     return changes.change(found, *edits, credentials=credentials, ignore_mac=ignore_mac, **options)
 
 
+def update(
+    text: str, format: str, plain: str, *, credentials: Credentials | None = None, **options: Any
+) -> str:
+    """Open an encrypted text, and replace its plaintext, with the options of `changes.update`."""
+    found = open_text(text, format=format, credentials=credentials)
+    return changes.update(found, plain, credentials=credentials, **options)
+
+
 def with_members(text: str, format: str, new: Mapping[str, object]) -> str:
     """Return an encrypted text whose block has other members.  None removes one."""
     handler = formats.get(format)

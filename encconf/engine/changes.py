@@ -112,8 +112,7 @@ def change(
 
 @bounded
 def update(
-    text: str | Document,
-    format: str,
+    opened: Opened,
     plain: str,
     *,
     credentials: Credentials | None = None,
@@ -121,8 +120,11 @@ def update(
     check: Check | None = None,
     notify: Notify | None = None,
 ) -> str:
-    """Return the encrypted text with a new plaintext.  The parameters are those of `change`."""
-    opened = opening.open_text(text, format=format, credentials=credentials, notify=notify)
+    """Return the encrypted text with a new plaintext, which need not come from this file.
+
+    So the file may be a stranger's: it keeps its data key only if its author knew the secrets
+    (`encconf.engine.reuse`).  The parameters are those of `change`.
+    """
     before = plaintext.plain_text(opened)
     if plain == before:
         return opened.document.text

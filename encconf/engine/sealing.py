@@ -82,14 +82,14 @@ def encrypt(
     the twin's plaintext, so its data key stays; by default that is so without a rule.
     """
     credentials = credentials or Credentials.from_env()
-    replaced = opened_twin(twin, rule, format, credentials, notify)
-    selection = _selection(rule, replaced, format, notify)
+    opened = opened_twin(twin, rule, format, credentials, notify)
+    selection = _selection(rule, opened, format, notify)
     plain = scan_plain(text, format)
-    if replaced is not None:
-        refuse_torn(plain, beginning_with_quote(replaced))
+    if opened is not None:
+        refuse_torn(plain, beginning_with_quote(opened))
     if not plain.format.single_value:
-        there = (replaced.values, replaced.comments) if replaced is not None else ()
-        if (place := ciphertext_in(plain, *there)) is not None:
+        old_texts = (opened.values, opened.comments) if opened is not None else ()
+        if (place := ciphertext_in(plain, *old_texts)) is not None:
             raise LostBlockError(place)
     chosen = selection.choose(plain)
     if new_data_key and rule is None:
@@ -97,26 +97,26 @@ def encrypt(
     admission = admission or Admission.of(rule)
     edits_twin = rule is None if edits_twin is None else edits_twin
     kept = None
-    if replaced is not None and not new_data_key:
-        kept = _twin_to_keep(replaced, plain, rule, edits_twin=edits_twin, notify=notify)
+    if opened is not None and not new_data_key:
+        kept = _twin_to_keep(opened, plain, rule, edits_twin=edits_twin, notify=notify)
     data_key = kept.data_key if kept is not None else os.urandom(DATA_KEY_SIZE)
     held = kept.metadata if kept is not None else None
-    if rule is None and kept is None and replaced is not None:
-        rule = rule_of(replaced.metadata)
+    if rule is None and kept is None and opened is not None:
+        rule = rule_of(opened.metadata)
     now = lastmodified()
     groups, threshold = wrap_again(data_key, held, rule, admission, credentials, now)
-    block = replaced.metadata if replaced is not None else Metadata([], 0, selection, "")
-    metadata = block.renewed(groups=groups, threshold=threshold, selection=selection, lastmodified=now)
-    known = twin.document.text if isinstance(twin, Opened) else twin
-    credentials.audit("encrypt", plain.text if known is None else known)
+    old = opened.metadata if opened is not None else Metadata([], 0, selection, "")
+    metadata = old.renewed(groups=groups, threshold=threshold, selection=selection, lastmodified=now)
+    there = twin.document.text if isinstance(twin, Opened) else twin
+    credentials.audit("encrypt", plain.text if there is None else there)
     # A ciphertext under another data key would be lost: what is reused is not decrypted once more.
     fitting = [donor for donor in donors if donor.data_key == data_key]
-    sources = (kept, *fitting) if kept is not None else ()
-    result = Sealing(plain, metadata, data_key, sources, replaced, notify).run(chosen)
+    reusable = (kept, *fitting) if kept is not None else ()
+    result = Sealing(plain, metadata, data_key, reusable, opened, notify).run(chosen)
     if kept is not None and not kept.metadata.version and result != kept.document.text:
         # A block of rops has neither a version nor a selection, and sops needs both.  The indentation of the
         # new block may be another one, so the result has to be checked again, as a whole.
-        return Sealing(plain, metadata, data_key, sources, replaced, None, renders=True).run(chosen)
+        return Sealing(plain, metadata, data_key, reusable, opened, None, renders=True).run(chosen)
     return result
 
 
@@ -140,12 +140,12 @@ def opened_twin(
         return None
 
 
-def _selection(rule: Rule | None, replaced: Opened | None, format: str, notify: Notify | None) -> Selection:
-    """The selection of the rule, or else of the file that is replaced."""
+def _selection(rule: Rule | None, twin: Opened | None, format: str, notify: Notify | None) -> Selection:
+    """The selection of the rule, or else of the twin."""
     if rule is not None:
         selection = rule.selection
-    elif replaced is not None:
-        selection = replaced.metadata.selection
+    elif twin is not None:
+        selection = twin.metadata.selection
     else:
         raise UsageError("no recipients were given", hint="give a rule or an encrypted twin")
     if formats.get(format).single_value and selection != DEFAULT:
@@ -156,7 +156,7 @@ def _selection(rule: Rule | None, replaced: Opened | None, format: str, notify: 
 
 
 def _twin_to_keep(
-    replaced: Opened, plain: Document, rule: Rule | None, *, edits_twin: bool, notify: Notify | None
+    twin: Opened, plain: Document, rule: Rule | None, *, edits_twin: bool, notify: Notify | None
 ) -> Opened | None:
     """Return the twin if its data key and its ciphertexts may be kept.
 
@@ -165,21 +165,21 @@ def _twin_to_keep(
     stranger, with a data key that they know, for our recipients.  And it may be the copy of another file, so
     the rule must not add a recipient, who would get the data key of that file.
     """
-    held = replaced.metadata
+    held = twin.metadata
     if rule is not None and removes_access(held.groups, held.threshold, rule.groups, rule.threshold):
         if notify:
             notify("a recipient was removed: every value is re-encrypted with a new data key")
         return None
     if edits_twin:
-        return replaced
+        return twin
     if any(Wrapping.of(held, rule).groups):
         if notify:
             notify("a recipient was added: every value is re-encrypted with a new data key")
         return None
     from encconf.engine.reuse import author_knew
 
-    if author_knew(replaced, plain) or plain_text(replaced) == plain.text:  # then nothing new is encrypted
-        return replaced
+    if author_knew(twin, plain) or plain_text(twin) == plain.text:  # then nothing new is encrypted
+        return twin
     if notify:
         notify(
             "every value is re-encrypted with a new data key, because nothing shows that the author of the "
@@ -230,9 +230,9 @@ _NUMBERS = {"int", "float"}
 class Sealing:
     """One run of `encrypt`: makes the encrypted text of a plaintext.
 
-    ``sources`` are files under the same data key, whose ciphertexts are reused: the twin, if its data key is
-    kept, and donors.  ``replaced`` is the twin, whatever its data key.  With ``renders``, the block is
-    rendered again.
+    ``twin`` is the text that is replaced, whatever its data key.  ``reusable`` are files under the data key,
+    whose ciphertexts are reused: the twin, if its data key is ``kept``, and donors.  With ``renders``, the
+    block is rendered again.
     """
 
     def __init__(
@@ -240,8 +240,8 @@ class Sealing:
         given: Document,
         metadata: Metadata,
         data_key: bytes,
-        sources: Sequence[Opened],
-        replaced: Opened | None,
+        reusable: Sequence[Opened],
+        twin: Opened | None,
         notify: Notify | None,
         *,
         renders: bool = False,
@@ -253,9 +253,9 @@ class Sealing:
         self.selection = metadata.selection
         self.data_key = data_key
         self.encrypt = cipher.Encryptor(data_key)
-        self.sources = sources
-        self.replaced = replaced
-        self.twin = old = sources[0] if sources else None
+        self.reusable = reusable
+        self.twin = twin
+        self.kept = old = reusable[0] if reusable else None
         self.notify = notify
         self.keeps_block = (
             old is not None
@@ -265,7 +265,7 @@ class Sealing:
             and old.metadata.groups is metadata.groups
             and old.metadata.selection == metadata.selection
         )
-        """Whether the block differs from the twin's only in its date, MAC and layout record."""
+        """Whether the block differs from the one that is kept only in its date, MAC and layout record."""
 
     def run(self, choice: Chosen) -> str:
         """Return the encrypted text.  ``choice`` says which leaves and comments to encrypt.
@@ -288,7 +288,7 @@ class Sealing:
         format = self.format
         chosen = choice.leaves
         plain, prepared = self._prepared(chosen)
-        reused = self.reused(plain, self.sources)
+        reused = self.reused(plain, self.reusable)
         self._warn(chosen, reused)
         bare = not any(chosen) and not any(choice.comments) and any(leaf.data for leaf in plain.leaves)
         if self.notify and bare:
@@ -299,7 +299,7 @@ class Sealing:
             chosen,
             reused,
             retypes=self.keeps_block,
-            integers=self.twin is not None and format.tells_integers(self.twin.document),
+            integers=self.kept is not None and format.tells_integers(self.kept.document),
         )
         if format.null is not None:
             for index, enc in enumerate(encs):
@@ -397,7 +397,7 @@ class Sealing:
 
     def _finished(self, result: str, draft: SealedDraft) -> str:
         """Return the twin if only the MAC and its date differ from it."""
-        old, mac = self.twin, draft.metadata.mac
+        old, mac = self.kept, draft.metadata.mac
         if old is None or old.metadata.mac is None or mac is None:
             return result
         before, now = old.metadata.lastmodified, self.metadata.lastmodified
@@ -414,9 +414,9 @@ class Sealing:
         before: set[tuple[Path, bytes | None]] | None = None  # the values that the file has already
         for leaf, is_chosen, old in zip(self.given.leaves, chosen, reused, strict=True):
             reason = self.format.caveat(leaf) if old is None else None
-            if reason is not None and self.replaced is not None:  # a new data key reuses nothing
+            if reason is not None and self.twin is not None:  # a new data key reuses nothing
                 if before is None:
-                    there = zip(self.replaced.document.leaves, self.replaced.values, strict=True)
+                    there = zip(self.twin.document.leaves, self.twin.values, strict=True)
                     before = {(known.path, value.data) for known, value in there}
                 reason = None if (leaf.path, leaf.data) in before else reason
             if not is_chosen and self.format.fragile(leaf):
@@ -428,7 +428,7 @@ class Sealing:
 
     def _block(self, metadata: Metadata) -> str:
         """Return the text of the block: the twin's with a new MAC, if nothing else has changed."""
-        old, text = self.twin, None
+        old, text = self.kept, None
         if old is not None and old.document.block_text and not old.metadata.unmerged and self.keeps_block:
             text = rewritten(old.document.block_text, old.metadata, metadata)
         return text or self.format.render_block(metadata.to_block())
@@ -468,7 +468,7 @@ class Sealing:
             self.format, self.original, draft.plain, final, literals, canonical, draft.prepared
         )
         packed = record.pack()
-        old = self.twin
+        old = self.kept
         if old is not None and old.metadata.layout is not None and open_layout(old) == packed:
             return old.metadata.layout
         return self.encrypt("bytes", packed, LAYOUT_AAD)
@@ -506,8 +506,8 @@ class Sealing:
         encs: list[str | None] = [None] * len(plain.leaves)
         were_plain = bytearray(len(plain.leaves))
         new: list[int] = []
-        # If the replaced file gets a new data key, its lines stay as they were.
-        before = self.reused(plain, [self.replaced] if self.replaced and not self.sources else [])
+        # If the twin gets a new data key, its lines stay as they were.
+        before = self.reused(plain, [self.twin] if self.twin and not self.reusable else [])
         for index, (leaf, is_chosen, old) in enumerate(zip(plain.leaves, chosen, reused, strict=True)):
             if not is_chosen or leaf.data is None or (not leaf.data and not self.format.seals_empty):
                 continue
@@ -538,10 +538,10 @@ class Sealing:
         if not final.comments:
             return []
         reused: dict[int, str] = {}
-        if self.sources:
+        if self.reusable:
             from encconf.engine.reuse import reused_comments
 
-            reused = reused_comments(self.sources, plain, final, self.format)
+            reused = reused_comments(self.reusable, plain, final, self.format)
         edits: list[Edit] = []
         for index, comment in enumerate(final.comments):
             if not chosen.comments[index]:

@@ -305,19 +305,19 @@ def update(options: UpdateOptions, front: Front) -> None:
             "the new plaintext is empty; nothing was changed",
             hint="to remove all values, use encconf edit FILE",
         ).about(file)
-    changed: list[tuple[Opened, Document]] = []
+    changed: list[Document] = []
     check_plaintext = checks.plaintext_check(file, config, allowed=allowed, warn=front.warn)
 
     def check(opened: Opened, old: str, new: Document) -> None:
-        changed[:] = [(opened, new)]
+        changed[:] = [new]
         check_plaintext(opened, old, new)
 
     credentials = front.credentials()
     with about(file):
         document, _, admission = scan_to_change(file, source.text, format, config, credentials)
+        opened = opening.open_text(document, format=format, credentials=credentials, notify=front.warn)
         enc = changes.update(
-            document,
-            format,
+            opened,
             plain,
             credentials=credentials,
             admission=admission,
@@ -326,7 +326,7 @@ def update(options: UpdateOptions, front: Front) -> None:
         )
     from encconf.audit.diff import between
 
-    done = between(file, *changed[0], format) if changed else []
+    done = between(file, opened, changed[0], format) if changed else []
     if options.dry_run and enc != source.text:
         front.note(report(f"would write {file}", done))
         return

@@ -483,7 +483,7 @@ class TestValues:
         open_with = credentials(age_key)
         enc = api.encrypt(YAML, rule(age_key), format="yaml", credentials=open_with)
         assert engine.change(enc, "yaml", (parse("a.b"), "x"), credentials=open_with) == enc
-        assert changes.update(enc, "yaml", YAML, credentials=open_with) == enc
+        assert engine.update(enc, "yaml", YAML, credentials=open_with) == enc
 
     def test_a_new_plaintext_gets_a_new_data_key_unless_the_file_has_its_secrets(
         self, age_key: AgeKey
@@ -493,7 +493,7 @@ class TestValues:
         secret = "Zq7hardToGuess31e0Xy9"
         enc = api.encrypt(f"a: x\nb: {secret}\n", rule(age_key), format="yaml", credentials=who)
         for plain, keeps in ((f"a: y\nb: {secret}\n", True), ("a: y\nb: 9fAnotherOne4f2aLk0Wm\n", False)):
-            after = changes.update(enc, "yaml", plain, credentials=who)
+            after = engine.update(enc, "yaml", plain, credentials=who)
             assert api.decrypt(after, format="yaml", credentials=who) == plain
             wrapped = [re.findall(r"(?s)BEGIN AGE.*?END", text) for text in (enc, after)]
             assert (wrapped[0] == wrapped[1]) is keeps
@@ -506,9 +506,9 @@ class TestValues:
         def check(opened: object, before: str, after: Document) -> None:
             seen.append((before, [comment.text for comment in after.comments]))
 
-        changes.update(enc, "yaml", "a: x\n", credentials=who, check=check)
+        engine.update(enc, "yaml", "a: x\n", credentials=who, check=check)
         assert seen == []
-        changes.update(enc, "yaml", "# new\na: x\n", credentials=who, check=check)
+        engine.update(enc, "yaml", "# new\na: x\n", credentials=who, check=check)
         assert seen == [("a: x\n", [" new"])]
 
     @pytest.mark.parametrize(
@@ -627,7 +627,7 @@ class TestValues:
         monkeypatch.setattr(Key, "unwrap", counted)
         engine.change(enc, "yaml", (parse("a.b"), "y"), credentials=open_with)
         rotated(enc, format="yaml", credentials=open_with)
-        changes.update(enc, "yaml", "a: 1\n", credentials=open_with)
+        engine.update(enc, "yaml", "a: 1\n", credentials=open_with)
         assert len(asked) == 3
 
 

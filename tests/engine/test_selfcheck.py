@@ -83,7 +83,7 @@ def test_changes_are_read_again(format: str, age_key: AgeKey, monkeypatch: pytes
     assert engine.change(good, format, (CHANGED[format], "x"), credentials=creds) == read[-1]
     now = engine.change(good, format, (CHANGED[format], changes.REMOVED), credentials=creds)
     assert now == read[-1]
-    now = changes.update(good, format, text.replace("two", "2"), credentials=creds)
+    now = engine.update(good, format, text.replace("two", "2"), credentials=creds)
     assert now == read[-1]
 
 
