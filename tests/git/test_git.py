@@ -44,11 +44,33 @@ class TestExposure:
         wanted: dict[str, str | None] = {str(tmp_path / "nowhere.yaml"): None}
         for folder in (project.folder, inner):
             for state, letter in kinds.items():
-                for number in range(600 if folder == inner else 2):
+                for number in range(2):
                     (folder / f"{letter}{number}.yaml").write_text("a: 1\n")
                     wanted[str(folder / f"{letter}{number}.yaml")] = state
             subprocess.run("git add t*", shell=True, cwd=folder, check=True)
         assert exposures(list(wanted)) == wanted
+
+
+def test_git_is_asked_about_few_files_at_once(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A command line has a limit."""
+    project.git("init", "-q")
+    names = [f"{number}.yaml" for number in range(5)]
+    for name in names:
+        project.write(name, "a: 1\n")
+    project.git("add", *names[:3])
+    asked: list[int] = []
+
+    def said(root: str, *words: str, ask: Callable[..., str] = git.said) -> str:
+        asked.append(len(words) - words.index("--") - 1)
+        return ask(root, *words)
+
+    monkeypatch.setattr(git, "AT_ONCE", 2)
+    monkeypatch.setattr(git, "said", said)
+    found = git.exposures([str(project.path(name)) for name in names])
+    assert list(found.values()) == ["tracked"] * 3 + ["untracked"] * 2
+    assert asked == [2, 2, 1]
 
 
 def test_links_are_followed_to_what_git_knows(

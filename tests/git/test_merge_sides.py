@@ -333,6 +333,21 @@ def test_new_shares_are_not_for_strangers_in_our_version() -> None:
 
 
 @pytest.mark.parametrize("turned", [False, True])
+def test_the_shares_are_those_of_the_side_that_adds_somebody(turned: bool) -> None:
+    """Shares of different splits do not fit together."""
+    both = holder(ALICE, BOB)
+    by = rule([ALICE, CAROL], [BOB], threshold=2)
+    base = api.encrypt(BASE, rule([ALICE], [BOB], threshold=2), credentials=both)
+    ours = api.encrypt(OURS, twin=base, credentials=both)
+    theirs = changed(base, THEIRS, by, credentials=both)
+    sides = (theirs, ours) if turned else (ours, theirs)
+    text = joined(base, *sides, by=by, credentials=both)[0].text
+    assert wraps(text) == wraps(theirs)
+    for key in (ALICE, CAROL):
+        assert opened(text, key, BOB) == MERGED
+
+
+@pytest.mark.parametrize("turned", [False, True])
 def test_one_side_gives_up_key_groups(turned: bool) -> None:
     """A part of the data key is no data key: none of the old ones gets into a file without groups."""
     base = seal(BASE, rule([ALICE], [BOB]))
