@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import _thread
 import io
 import logging
 import os
 import subprocess
 import sys
+import time
+import traceback
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -214,18 +217,43 @@ def test_environs_and_django_environ_read_what_is_set(key: TestKey) -> None:
     assert environ.Env(DEBUG=(bool, False))("DEBUG") is True
 
 
+def found_in(file: str, *, alone: bool = False) -> str:
+    """What code of a file finds, which this module calls, or nothing calls."""
+    code, names = compile("found = encconf.find_dotenv()", file, "exec"), {"encconf": encconf, "found": None}
+    if not alone:
+        exec(code, names)
+        return names["found"]  # type: ignore[return-value]
+    _thread.start_new_thread(exec, (code, names))
+    while names["found"] is None:
+        time.sleep(0.01)
+    return names["found"]  # type: ignore[return-value]
+
+
 def test_where_the_search_begins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In the folder of this module, which has no file, but in the current folder at a prompt."""
     (tmp_path / ".env").write_text("A=1\n")
     monkeypatch.setattr(sys.modules["__main__"], "__file__", __file__, raising=False)
     assert encconf.find_dotenv() == ""
     assert encconf.find_dotenv(usecwd=True) == str(tmp_path / ".env")
-    exec(compile("found = encconf.find_dotenv()", "<made>", "exec"), {"encconf": encconf}, made := {})
-    assert made == {"found": ""}, "code without a file is that of this module"
+    assert found_in("<made>") == "", "code without a file is that of this module"
     with pytest.raises(OSError, match="File not found"):
         encconf.find_dotenv(raise_error_if_not_found=True)
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app/.env").touch()
+    (tmp_path / "app/main.py").touch()
+    assert found_in(str(tmp_path / "app/main.py")) == str(tmp_path / "app/.env")
+    assert found_in("<made>", alone=True) == str(tmp_path / ".env"), "no caller has a file"
+    before = sys.gettrace()
+    sys.settrace(lambda *_: None)
+    try:
+        found = encconf.find_dotenv()
+    finally:
+        sys.settrace(before)
+    assert found == str(tmp_path / ".env"), "a debugger"
     monkeypatch.setattr(sys, "ps1", ">>> ", raising=False)
     assert encconf.find_dotenv() == str(tmp_path / ".env")
+    assert encconf.dotenv_values() == {"A": "1"}
+    assert encconf.dotenv_values(stream=io.StringIO("B=2\n")) == {"B": "2"}
     assert encconf.load_dotenv()
     assert os.environ["A"] == "1"
     assert encconf.load_dotenv(stream=io.StringIO("B=2\n"), override=True)
@@ -247,6 +275,28 @@ def test_a_missing_file_is_logged_as_python_dotenv_does(
         assert not load(tmp_path / "none", **options)
         counts.append(len(caplog.records))
     assert counts[0] == counts[1] == 2 * options.get("verbose", False)
+
+
+@pytest.mark.parametrize("override", [False, True])
+def test_a_name_without_a_value_is_expanded_as_by_python_dotenv(tmp_path: Path, override: bool) -> None:
+    (tmp_path / "x.env").write_text("A\nB=x${A}y${A:-d}z${C:-d}\n")
+    found = []
+    for load in (encconf.load_dotenv, dotenv.load_dotenv):
+        with patch.dict(os.environ):
+            load(tmp_path / "x.env", override=override)
+            found.append(os.environ["B"])
+    assert found[0] == found[1]
+
+
+def test_an_error_keeps_no_plaintext(key: TestKey, tmp_path: Path) -> None:
+    """Error reports show the variables of each function in a traceback."""
+    (tmp_path / ".sops.yaml").write_text(f"creation_rules:\n  - age: {key.recipient}\n")
+    (tmp_path / "x.env").write_text("PASSWORD=hunter2-of-shop\n")
+    for call in (encconf.dotenv_values, encconf.load_dotenv):
+        with pytest.raises(PlaintextError) as caught:
+            call(tmp_path / "x.env")
+        frames = [frame.f_locals for frame, _ in traceback.walk_tb(caught.value.__traceback__)]
+        assert "hunter2" not in repr(frames[1:])
 
 
 def test_the_encoding_of_plaintext(tmp_path: Path) -> None:
