@@ -15,7 +15,7 @@ from project import Project
 from encconf.audit import names as naming
 from encconf.audit.names import Names
 from encconf.errors import ConfigError, InputError
-from encconf.keys import from_entry, master_key
+from encconf.keys import agepq, from_entry, master_key
 
 if TYPE_CHECKING:
     from encconf.keys import MasterKey
@@ -280,15 +280,46 @@ def test_what_kind_a_key_is_of(type: str, name: str, kind: str, service: bool) -
     assert (naming.kind(key), naming.is_service(key)) == (kind, service)
 
 
+def test_what_kind_a_newer_key_is_of() -> None:
+    assert naming.kind(age(agepq.Identity.generate().to_public())) == "age, post-quantum"
+    assert naming.kind(from_entry("from_the_future", {"x": "y"})) == "from_the_future"
+
+
+def test_an_ssh_key_is_the_age_key_that_is_made_of_it(tmp_path: Path) -> None:
+    (tmp_path / ".ssh").mkdir()
+    (tmp_path / ".ssh" / "id.pub").write_text(f"{SSH} me\n")
+    (made,) = naming.origins(str(tmp_path), {"HOME": str(tmp_path)})
+    assert naming.identity(age(f"{SSH} me")) == naming.identity(age(made)) == f"age:{made}"
+    assert naming.identity(age(A)) == f"age:{A}"
+
+
+def test_a_long_key_is_shown_by_its_kind_and_id() -> None:
+    for type, name in (("kms", ARN), ("gcp_kms", GCP), ("hc_vault", VAULT), ("age", A), ("pgp", FINGERPRINT)):
+        key = master_key(type, name)
+        whole = f"{naming.kind(key)} {naming.key_id(key)}"
+        assert naming.short(key) == (key.label if len(key.label) <= 28 else whole)
+    for size in (27, 28, 29):
+        name = "x" * size
+        key = from_entry("x", {"x": name})
+        assert naming.key_id(key) == (name if size <= 28 else f"{'x' * 12}…{'x' * 6}")
+        label = from_entry("x", {"x": "y" * (size - len(from_entry("x", {"x": "y"}).label) + 1)})
+        assert len(label.label) == size
+        assert (naming.short(label) == label.label) is (size <= 28)
+
+
 def test_keys_of_a_configuration_as_text(tmp_path: Path) -> None:
     names = of_recipients(tmp_path, f"alice {A}\n")
     assert names.written(A) == f"alice ({A})"
     assert names.written(f"{A}, {B}") == f"alice ({A}), {B}"
+    names = of_recipients(tmp_path, f"alice {A}\ncarol {SSH}\n")
+    names.add_old(str(tmp_path / "team.txt"), f"bob {B}\n")
+    assert names.written(f"{SSH} laptop") == f"carol ({SSH.partition(' ')[2]})"
+    assert names.written(f"{A},{B},{C}") == f"alice ({A}), bob (former, {B}), {C}"
     for other in ("", "hunter2", f"{A},hunter2", "https://user:hunter2@vault.example/v1/sops/keys/web"):
         assert names.written(other) is None
 
 
-def test_the_configuration_of_each_file(tmp_path: Path) -> None:
+def test_the_configuration_of_each_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     above, inside = tmp_path / ".sops.yaml", tmp_path / "team" / ".sops.yaml"
     inside.parent.mkdir()
     above.write_text(f"creation_rules:\n  - age:\n      - {A} # alice\n")
@@ -297,6 +328,20 @@ def test_the_configuration_of_each_file(tmp_path: Path) -> None:
     names = Names.for_files(paths, None, [])
     assert given(names, A, B) == ["alice", "bob"]
     assert names.files == [str(above), str(inside)]
+    other = tmp_path / "elsewhere" / ".sops.yaml"
+    other.parent.mkdir()
+    other.write_text(f"creation_rules:\n  - age:\n      - {A} # al\n")
+    monkeypatch.chdir(other.parent)
+    assert Names.for_files(paths, None, []).files == [str(above), str(inside)]
+    assert Names.for_files(paths, str(other), []).files == [str(other)]
+
+
+def test_a_configuration_that_is_too_long_names_nobody(tmp_path: Path) -> None:
+    """Nor could a rule of it be used."""
+    text = f"creation_rules:\n  - age:\n      - {A} # alice\n#"
+    for size, name in ((naming.MAX_SIZE, "alice"), (naming.MAX_SIZE + 1, None)):
+        names = of_config(tmp_path, text.ljust(size, "x"))
+        assert names.given(age(A)) == name
 
 
 def test_names_are_shown_when_keys_change(tmp_path: Path, home: Path) -> None:
@@ -452,6 +497,19 @@ class TestSaid:
         key = from_entry("x", {})
         assert {Names().whole(key), Names().full(key), Names().of(key)} == {"(no name)"}
 
+    def test_a_key_without_its_name_is_not_dropped(self, tmp_path: Path) -> None:
+        """In any form: a configuration may name a PGP key by its short id."""
+        long = master_key("pgp", FINGERPRINT)
+        for now in (FINGERPRINT, FINGERPRINT[-16:]):
+            names = of_config(tmp_path, f"creation_rules:\n  - age: {A}\n    pgp: {now}\n")
+            names.add_old(
+                str(tmp_path / ".sops.yaml"), f"keys:\n  - &al {A}\n  - &bob {B}\n  - &pat {FINGERPRINT}\n"
+            )
+            found = [age(A), age(B), long]
+            assert [names.former(key) for key in found] == ["al", "bob", "pat"]
+            assert [names.contain(key) for key in found] == [True, False, True]
+            assert [names.is_dropped(key) for key in found] == [False, True, False]
+
     def test_keys_without_any_configuration_are_not_dropped(self) -> None:
         names = Names()
         names.add_old(".sops.yaml", f"creation_rules:\n  - age:\n      - {A} # alice\n")
@@ -465,7 +523,7 @@ def test_an_item_with_an_empty_value_has_its_name(tmp_path: Path) -> None:
 
 
 def test_where_ssh_keys_are_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In ~/.ssh of the given environment, or of the user; only some of very many."""
+    """In ~/.ssh of the given environment, or of the user."""
     home = tmp_path / "home"
     (home / ".ssh").mkdir(parents=True)
     (home / ".ssh" / "zz.pub").write_text(f"{SSH} me@laptop\n")
@@ -474,9 +532,6 @@ def test_where_ssh_keys_are_looked_for(tmp_path: Path, monkeypatch: pytest.Monke
     assert naming.origins(str(tmp_path), {"HOME": str(home)}) == {recipient: "~/.ssh/zz.pub (me@laptop)"}
     monkeypatch.setenv("HOME", str(home))
     assert naming.origins(str(tmp_path), {}) == naming.origins(str(tmp_path), {"HOME": ""}) != {}
-    for number in range(500):
-        (home / ".ssh" / f"{number}.pub").touch()
-    assert naming.origins(str(tmp_path), {"HOME": str(home)}) == {}
 
 
 def test_the_part_of_a_key_of_another_form() -> None:
@@ -484,6 +539,10 @@ def test_the_part_of_a_key_of_another_form() -> None:
         ("a:b:c:d:e:f", "a:b:c:d:e:f"),
         ("arn:aws:kms:short", "arn:aws:kms:short"),
         ("other/p/locations/l/keyRings/r/cryptoKeys/k", "k"),
+        ("http://team.vault.azure.net/keys/web", "web"),
+        (f"https://{'v' * 25}.vault.azure.net/keys/web", f"{'v' * 24}/web"),
+        (f"https://{'v' * 24}.vault.azure.net/keys/web", f"{'v' * 24}/web"),
+        ("arn:aws:kms:us-east-1:123:alias/a:b", "alias/a:b (us-east-1, 123)"),
     ):
         assert naming.key_id(from_entry("x", {"x": name})) == shown
     assert naming.key_id(master_key("hc_vault", "https://v:8200/v1/a/b/c/d/keys/web")) == "web"
