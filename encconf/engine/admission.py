@@ -19,7 +19,7 @@ from encconf.envelope.wrap import Admitted, wrap_for
 from encconf.errors import EncconfError, StrangerError
 from encconf.record import Record
 from encconf.rules.config import Rule
-from encconf.text.printable import printable, quoted
+from encconf.text.printable import counted, printable, quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class Admission:
 
     ``find`` returns the file's rule in our ``.sops.yaml``, or None, or raises.  It is called once, and only
     if someone needs the data key.  ``named`` are the recipients that the call names.  ``refusal`` gets the
-    rule, and returns another message and another hint for strangers.  ``copied`` gets all who would get the
+    objections and the rule, and returns another error.  ``copied`` gets all who would get the
     data key or the values and are not named, and returns the error if the file may be a copy of one that they
     may not open.
     """
@@ -69,7 +69,7 @@ class Admission:
         *,
         file: str = "",
         named: Sequence[MasterKey] = (),
-        refusal: Callable[[Rule | None], tuple[str, str]] | None = None,
+        refusal: Callable[[Objections, Rule | None], StrangerError] | None = None,
         copied: Callable[[Sequence[MasterKey]], StrangerError | None] = lambda gaining: None,
     ) -> None:
         self._find = find
@@ -162,25 +162,29 @@ class Admission:
         if objections and self._before is not None and keys.keys() >= {*_flat(groups)}:
             objections = objections_to(self._before, before=self._before)
         if objections:
-            message, hint = (self._refusal or self._ordinary_refusal)(rule)
-            error = objections.error(message, hint)
+            error = (self._refusal or self._ordinary_refusal)(objections, rule)
             raise (error.about(self._file) if self._file else error) from self._missing
         gaining = [key for key in _flat(groups) if key not in self._named]
         if gaining and not is_part and rule is not None:
             gaining += _flat(rule.groups)  # with a new data key, nothing would show that it is a copy
         if gaining and (copy := self._copied(gaining)) is not None:
-            raise copy.about(self._file)
+            raise copy.about(self._file) if self._file else copy
         return [[_admitted(*keys[key]) for key in group] for group in groups]
 
-    def _ordinary_refusal(self, rule: Rule | None) -> tuple[str, str]:
-        """Return the message and the hint for strangers.  A hint has no key that is ready to paste."""
+    def _ordinary_refusal(self, found: Objections, rule: Rule | None) -> StrangerError:
+        """Return the error for a file.  A hint has no key that is ready to paste."""
+        if not found.strangers:
+            return found.error(
+                "the file would not be as its rule in .sops.yaml says",
+                "give it the key groups and the threshold of the rule, or change the rule first",
+            )
         if rule is not None:
-            return (
+            return found.error(
                 "the file has recipients that .sops.yaml does not name, and they would get the data key",
                 f"encconf updatekeys {quoted(self._file or 'FILE')} updates the file to match .sops.yaml; "
                 "add recipients who may read it there",
             )
-        return (
+        return found.error(
             "only the file names its recipients, and anyone could have added one; they would get the data "
             "key",
             "find out who they are, and write a .sops.yaml that names the recipients who may read the file",
@@ -205,10 +209,10 @@ def objection(rule: Rule, wanted: Rule, *, before: Groups | None = None) -> str:
     """
     groups, threshold = (wanted.groups, wanted.threshold) if before is None else (before, None)
     if len(rule.groups) not in (1, len(groups)):
-        return f"{len(groups)} key groups instead of {len(rule.groups)}"
+        return f"{counted(len(groups), 'key group')} instead of {len(rule.groups)}"
     needed, least = quorum(threshold, groups), quorum(rule.threshold, rule.groups)
     if needed < least:
-        return f"{needed} key groups are enough to open it instead of {least}"
+        return f"{counted(needed, 'key group')} can open it, and the rule needs {least}"
     return ""
 
 

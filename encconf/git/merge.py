@@ -19,7 +19,7 @@ from collections.abc import Sequence
 
 from encconf import formats
 from encconf.engine import opening, plaintext, sealing
-from encconf.engine.admission import Admission, Objections, Wrapping, in_full, rule_of, same_recipients
+from encconf.engine.admission import Admission, Objections, in_full, rule_of, same_recipients
 from encconf.engine.metadata import (
     CONFLICT,
     PARENTS,
@@ -74,6 +74,10 @@ TAKE_ONE = "take one side with git checkout --ours or --theirs, and change it wi
 LOOK = "check every value yourself and save the file with: encconf edit --ignore-mac FILE"
 ADMIT = (
     "nothing was merged; if they may read the file, run git merge --abort, add them to .sops.yaml, "
+    "commit that, and try again"
+)
+RULE = (
+    "nothing was merged; if that is right, run git merge --abort, change the rule in .sops.yaml, "
     "commit that, and try again"
 )
 COPY = (
@@ -399,11 +403,14 @@ class _Merge(Record):
         source, block = _source(twin, block, [each.metadata.groups for each in known])
         wanted = rule_of(block)
         renews = self._renews(ours, theirs, known, wanted)
-        admission = Admission(self.repository.rule, refusal=refusal)
+        admission = Admission(
+            self.repository.rule,
+            refusal=refusal,
+            copied=lambda gaining: self._objection((ours, theirs), gaining),
+        )
         # Versions that are merged again may be those that somebody without a key has picked.
         refuse_listing(block, admission, ours.metadata, trusts_ours=self.depth == 0)
         admission.check(source.metadata, wanted, self.credentials, new_data_key=renews)
-        self._refuse_copy([ours, theirs], Wrapping.of(None if renews else source.metadata, wanted), admission)
         _notify_recipients(self.notify, base, ours, theirs)
         merged = merge_texts(base.plain, ours.plain, theirs.plain, format=self.format)
         left = merged.document.leaves if merged.document is not None else merged.text.strip()
@@ -425,22 +432,17 @@ class _Merge(Record):
             text = with_conflict(text, merged, self.labels, self.format, self.credentials)
         return Outcome(text, merged.conflicts, reason)
 
-    def _refuse_copy(self, sides: Sequence[_Side], wrapping: Wrapping, admission: Admission) -> None:
-        """Raise StrangerError if a side has the data key of another file of the repository.
+    def _objection(self, sides: Sequence[_Side], gaining: Sequence[MasterKey]) -> StrangerError | None:
+        """Return the error for a side with the data key of another file of the repository.
 
-        Its values, or its data key, would be for all recipients that the merge wraps for; and with a new data
-        key, nothing would show any more that it was a copy.
+        Its values, or its data key, would be for all who are ``gaining`` them.
         """
-        gaining = [key for group in wrapping.groups for key in group]
-        if not gaining:
-            return
-        if not wrapping.is_part and admission.rule is not None:
-            gaining += [key for group in admission.rule.groups for key in group]
         for side, which in zip(sides, ("our side", "their side"), strict=True):
             error = self.repository.objection(side, gaining)
             if error is not None:
                 error.message, error.hint = f"{which}: {error.message}", COPY
-                raise error
+                return error
+        return None
 
     def _undecided(self, merged: Merged, ours: _Side, theirs: _Side) -> tuple[Merged, str]:
         """Make a conflict of what a side that is not encrypted changes: anyone could have written it.
@@ -650,10 +652,12 @@ def differences(one: opening.Opened, other: opening.Opened) -> list[str]:
 # Who gets the data key if the merge wraps it, `encconf.engine.admission` decides.
 
 
-def refusal(rule: Rule | None) -> tuple[str, str]:
-    """Return the messages about strangers in a merge."""
+def refusal(found: Objections, rule: Rule | None) -> StrangerError:
+    """Return the error for recipients, or groups of them, that a merge may not list."""
+    if not found.strangers:
+        return found.error("the merged file would not be as its rule in our .sops.yaml says", RULE)
     where = "our .sops.yaml does not name" if rule is not None else "no .sops.yaml of ours names"
-    return f"the merged file would have recipients that {where}", ADMIT
+    return found.error(f"the merged file would have recipients that {where}", ADMIT)
 
 
 def refuse_listing(
@@ -677,10 +681,10 @@ def refuse_listing(
         trusted = [own, *trusted]
     found = Objections(wanted.groups, wanted, trusted)
     if found:
-        raise found.error(*refusal(named))
+        raise refusal(found, named)
     if reselects and (named is None or wanted.selection != named.selection):
         raise StrangerError(
-            "their side changes which values are encrypted, but our .sops.yaml does not", hint=ADMIT
+            "their side changes which values are encrypted, but our .sops.yaml does not", hint=RULE
         )
 
 

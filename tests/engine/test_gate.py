@@ -179,6 +179,14 @@ def test_the_rule_is_looked_up_once_and_only_if_the_recipients_change() -> None:
     assert asked == [1]
 
 
+def test_what_is_said_of_key_groups() -> None:
+    two = Rule([[named(ME)], [named(BOB)]])
+    with pytest.raises(StrangerError) as caught:
+        Admission(lambda: two, file="s.yaml").admit(Rule([[named(ME)]]), MINE)
+    assert caught.value.message.endswith("as its rule in .sops.yaml says: 1 key group instead of 2")
+    assert "key groups" in str(caught.value.hint)
+
+
 def test_what_is_said_to_a_stranger() -> None:
     wanted = Rule([[listed(STRANGER)]])
     for admission, message, hint in (
@@ -188,9 +196,15 @@ def test_what_is_said_to_a_stranger() -> None:
             "encconf updatekeys s.yaml",
         ),
         (Admission(file="s.yaml"), "only the file names its recipients", "write a .sops.yaml"),
-        (Admission(refusal=lambda rule: ("not in a merge", "abort it")), "not in a merge", "abort it"),
         (
-            Admission(refusal=lambda rule: ("not in a merge", "abort it")).naming([named(ME)]),
+            Admission(refusal=lambda found, rule: found.error("not in a merge", "abort it")),
+            "not in a merge",
+            "abort it",
+        ),
+        (
+            Admission(refusal=lambda found, rule: found.error("not in a merge", "abort it")).naming(
+                [named(ME)]
+            ),
             "not in a merge",
             "abort",
         ),
@@ -277,11 +291,11 @@ def test_a_user_may_move_keys_between_groups(
 
 def test_that_every_key_is_named_does_not_replace_the_groups_of_a_rule() -> None:
     two = Admission(lambda: Rule([[A], [B], [C]], 3), named=[A, B, C])
-    with pytest.raises(StrangerError, match="1 key groups instead of 3"):
+    with pytest.raises(StrangerError, match="1 key group instead of 3"):
         two.admit(Rule([[A, B]]), MINE)
     held = metadata([A], [B], [C], threshold=3)
     two.check(held, Rule([[A], [B], [C]], 3), MINE)
-    with pytest.raises(StrangerError, match="2 key groups are enough"):
+    with pytest.raises(StrangerError, match="2 key groups can open it"):
         two.check(held, Rule([[A], [B], [C]], 2), MINE)
     ((admitted,),) = Admission(named=[A]).admit(Rule([[A]]), MINE)
     assert admitted.by == CALLER, "also if it is your own"

@@ -50,12 +50,12 @@ def test_strangers(wanted: Rule, trusted: list[Rule], strangers: list[MasterKey]
     ("wanted", "trusted", "others"),
     [
         (rule([A], [B]), [rule([A], [B], [C])], ["2 key groups instead of 3"]),
-        (rule([A]), [rule([A], [B])], ["1 key groups instead of 2"]),
+        (rule([A]), [rule([A], [B])], ["1 key group instead of 2"]),
         (rule([A], [B], threshold=1), [rule([A], [B])], []),  # a part is of no use alone
         (
             rule([A], [B], [C], threshold=2),
             [rule([A], [B], [C])],
-            ["2 key groups are enough to open it instead of 3"],
+            ["2 key groups can open it, and the rule needs 3"],
         ),
         (rule([A], [B], threshold=2), [rule([A], [B])], []),
         (rule([A], [B]), [rule([A], [B], threshold=2)], []),
@@ -77,7 +77,7 @@ def test_key_groups(wanted: Rule, trusted: list[Rule], others: list[str]) -> Non
 def test_what_is_said() -> None:
     wanted = rule([A], [C], [B], threshold=2)
     found = Objections(wanted.groups, wanted, [rule([A], [B], [B])])
-    said = f"age {C.name}, 2 key groups are enough to open it instead of 3"
+    said = f"age {C.name}, 2 key groups can open it, and the rule needs 3"
     assert str(found) == said
     error = found.error("not for these", "ask them")
     assert isinstance(error, StrangerError)
