@@ -52,7 +52,7 @@ def without(check: Check, package: Path, copy: Path) -> None:
 CHECKS["strangers"] = Check(
     "a data key is wrapped only for recipients that the command line or our .sops.yaml names",
     {
-        "if objections:\n            message, hint =": "if False:\n            message, hint =",
+        "if objections:\n            error =": "if False:\n            error =",
         "_admitted(*keys[key]) for key": "_admitted(*keys.get(key, (key, ''))) for key",
     },
     "entries spoiled",
