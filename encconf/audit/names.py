@@ -404,8 +404,7 @@ def _of_config(text: str) -> Iterator[tuple[str, str]]:
     from encconf.formats.yaml import Yaml
 
     document = Yaml().scan(text, any_keys=True)
-    texts = (leaf for leaf in document.leaves if leaf.type == "str" and leaf.data)
-    leaves = [leaf for leaf in texts if text[leaf.start] != "*"]
+    leaves = [leaf for leaf in document.leaves if leaf.data and text[leaf.start] != "*"]  # no aliases
     members: dict[int, list[Leaf]] = {}
     for leaf in leaves:
         members.setdefault(id(leaf.scope), []).append(leaf)

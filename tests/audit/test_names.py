@@ -285,6 +285,25 @@ def test_what_kind_a_newer_key_is_of() -> None:
     assert naming.kind(from_entry("from_the_future", {"x": "y"})) == "from_the_future"
 
 
+def test_which_comments_are_at_a_key(tmp_path: Path) -> None:
+    names = of_config(tmp_path, f"keys:\n  - {A} # alice [ops]\n  - {B} # bob\n")
+    assert given(names, A, B) == ["alice [ops]", "bob"]
+    item = f"        - role: deploy\n          # Frankfurt\n          arn: {ARN}\n"
+    names = of_config(tmp_path, f"creation_rules:\n  - key_groups:\n    - kms:\n{item}")
+    assert names.given(master_key("kms", ARN)) is None, "it is above a member, not above the item"
+
+
+def test_an_alias_in_a_list_needs_no_name(tmp_path: Path) -> None:
+    text = f"keys:\n  - &bob {B}\ncreation_rules:\n  - age:\n      # alice\n      - {A}\n      - *bob\n"
+    assert given(of_config(tmp_path, text), A, B) == ["alice", "bob"]
+
+
+def test_only_an_ssh_key_has_a_comment_of_its_own(tmp_path: Path) -> None:
+    names = of_config(tmp_path, f"creation_rules:\n  - kms: {ARN} and more words\n  - age: {SSH} me@laptop\n")
+    assert names.given(age(SSH)) == "me@laptop"
+    assert names.given(master_key("kms", ARN)) is None
+
+
 def test_an_ssh_key_is_the_age_key_that_is_made_of_it(tmp_path: Path) -> None:
     (tmp_path / ".ssh").mkdir()
     (tmp_path / ".ssh" / "id.pub").write_text(f"{SSH} me\n")
