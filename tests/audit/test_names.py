@@ -293,6 +293,18 @@ def test_which_comments_are_at_a_key(tmp_path: Path) -> None:
     assert names.given(master_key("kms", ARN)) is None, "it is above a member, not above the item"
 
 
+def test_one_of_two_vaults_has_a_name(tmp_path: Path) -> None:
+    vaults = "".join(
+        f"    - vaultUrl: https://{name}.vault.azure.net/{comment}\n      key: web\n      version: a\n"
+        for name, comment in (("team", " # ops"), ("other", ""))
+    )
+    names = of_config(tmp_path, f"creation_rules:\n- azure_keyvault:\n{vaults}")
+    found = [
+        master_key("azure_kv", f"https://{name}.vault.azure.net/keys/web/a") for name in ("team", "other")
+    ]
+    assert [names.given(key) for key in found] == ["ops", None]
+
+
 def test_an_alias_in_a_list_needs_no_name(tmp_path: Path) -> None:
     text = f"keys:\n  - &bob {B}\ncreation_rules:\n  - age:\n      # alice\n      - {A}\n      - *bob\n"
     assert given(of_config(tmp_path, text), A, B) == ["alice", "bob"]
