@@ -141,10 +141,9 @@ def holds_object_secret(data: bytes) -> bool:
 def only_other_objects(data: bytes) -> bool:
     """Whether a YAML text certainly contains only Kubernetes objects that are not Secrets."""
     kinds = re.findall(_KIND, data)
-    return (
-        not any(kind.endswith(_KINDS) for kind in kinds)
-        and len(kinds) == len(re.findall(_VERSION, data)) > len(re.findall(_LATER, data))
-    )
+    return not any(kind.endswith(_KINDS) for kind in kinds) and len(kinds) == len(
+        re.findall(_VERSION, data)
+    ) > len(re.findall(_LATER, data))
 
 
 def hidden(document: Document, leaves: Iterable[Leaf]) -> list[Leaf]:
@@ -159,7 +158,7 @@ def hidden(document: Document, leaves: Iterable[Leaf]) -> list[Leaf]:
         kind = objects.get(id(leaf.scope.root))
         if kind is not None and (kind not in _KINDS or leaf.path[0] in _ABOUT):
             continue
-        if leaf.type in ("bool", "time") or not leaf.data or not leaf.data.strip():
+        if leaf.type in ("bool", "time") or not leaf.data:
             continue
         in_base64 = kind is not None and leaf.path[0] == "data"
         if is_placeholder(leaf.data, in_base64=in_base64):
@@ -190,7 +189,9 @@ def _objects(document: Document) -> dict[int, bytes]:
     """Return the kind of each Kubernetes object in a document, by the id of its root scope."""
     said: dict[int, dict[object, bytes]] = {}
     for leaf in document.leaves:
-        if leaf.scope.parent is None and leaf.step in ("apiVersion", "kind") and leaf.type == "str":
+        if (
+            leaf.step in ("apiVersion", "kind") and leaf.type == "str"
+        ):  # those of inner scopes are not asked for
             said.setdefault(id(leaf.scope), {})[leaf.step] = leaf.data or b""
     return {
         root: about["kind"]

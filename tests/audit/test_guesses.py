@@ -204,10 +204,48 @@ def test_values_that_are_worth_hiding() -> None:
     assert guesses.is_placeholder(b"ICA=", in_base64=True)
 
 
+def test_what_is_a_placeholder_in_base64() -> None:
+    """What is no base64 is taken as it is, and base64 is decoded only where it is expected."""
+    for data, plain, encoded in (
+        *((b"ICA=", False, True), (b"change-me", True, True), (b"Y2hhbmdlLW1l", False, True)),
+        *((b"Y2hhbmdl\nLW1l\n", False, True), (b"aHVudGVyMg==", False, False), (b"aHVudGVyMg", False, False)),
+    ):
+        assert guesses.is_placeholder(data) is plain, data
+        assert guesses.is_placeholder(data, in_base64=True) is encoded, data
+
+
+def test_which_values_of_an_object_are_its_secrets() -> None:
+    """Texts in data and stringData; a template may lack the apiVersion."""
+    before = hidden(SECRET, guesses.object_secrets)
+    more = SECRET.replace("stringData:\n", "  number: 1234567\nother: hunter2 and more\nstringData:\n")
+    assert hidden(more, guesses.object_secrets) == before
+    assert hidden(SECRET.removeprefix("apiVersion: v1\n"), guesses.object_secrets) == before
+    other = SECRET.replace("kind: Secret", "kind: Other").removeprefix("apiVersion: v1\n")
+    assert "data.b" in hidden(other, lambda document: guesses.hidden(document, document.leaves))
+
+
+def test_a_name_without_a_dot_has_no_ending() -> None:
+    for name in ("py", "md", "a/pub"):
+        assert not guesses.is_public(name), name
+        assert guesses.is_public(f"{name}.{name.rpartition('/')[2]}"), name
+
+
 def test_json_without_any_value_is_empty() -> None:
     for data in ("{}", " []", "[[], {}]", '[""]', '{"a": [null, {"b": ""}]}', "[\n]"):
         assert guesses.is_placeholder(data.encode()), data
-    for data in ("[0]", "[false]", '{"a": "b"}', '[{}, ["x"]]', "[", "{", "[]]", "0", "[" * 100_000, '"" x'):
+    for data in (
+        "[0]",
+        "[false]",
+        '{"a": "b"}',
+        '[{}, ["x"]]',
+        "[",
+        "{",
+        "[]]",
+        "0",
+        "[" * 100_000,
+        '"" x',
+        '""',
+    ):
         assert not guesses.is_placeholder(data.encode()), data
 
 
