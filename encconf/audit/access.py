@@ -25,6 +25,7 @@ from encconf.engine.opening import is_proposal
 from encconf.envelope import quorum
 from encconf.errors import EncconfError, ProposalError, UsageError, as_data
 from encconf.io import fileio
+from encconf.keys import is_personal
 from encconf.rules.config import proposed_file
 from encconf.text.path import spell
 from encconf.text.printable import listed, printable
@@ -353,7 +354,7 @@ class Person:
     @property
     def service(self) -> bool:
         """Whether the key belongs to a service, whose own policies say who may use it."""
-        return naming.is_service(self.key)
+        return not is_personal(self.key)
 
     @property
     def kind(self) -> str:

@@ -265,11 +265,6 @@ def _abridged(text: str) -> str:
     return text if len(text) <= _SHORT else f"{text[:12]}…{text[-6:]}"
 
 
-def is_service(key: MasterKey) -> bool:
-    """Whether a key belongs to a service, whose own policies decide who has access, and not to a person."""
-    return key.TYPE not in TABLE or not TABLE[key.TYPE].personal
-
-
 def identity(key: MasterKey) -> str:
     """Return ``TYPE:NAME``, without what does not identify the key: an SSH comment, a role, a profile.
 

@@ -294,9 +294,10 @@ def _no_access(groups: Sequence[Group], quorum: int, credentials: Credentials) -
     }
     temporary = bool(causes) and all(is_temporary(error) for _, error in causes.values())
     why, hint = "none of your keys opens this file", credentials.advice
-    foreign = {key.TYPE for key, error in failed if isinstance(error, NotMyKeyError)}
-    own_failed = any(key.TYPE in _HELD for key, _ in causes.values())
-    if foreign & _HELD and not own_failed and not temporary and hint is None:
+    personal = [(key, error) for key, error in failed if keys.is_personal(key)]
+    foreign = {key.TYPE for key, error in personal if isinstance(error, NotMyKeyError)}
+    own_failed = any(not isinstance(error, NotMyKeyError) for _, error in personal)
+    if foreign and not own_failed and not temporary and hint is None:
         from encconf.keys.own import Own
 
         own = Own.of(credentials, commands=False, stores=False, pgp="pgp" in foreign)
@@ -333,16 +334,12 @@ def _no_access(groups: Sequence[Group], quorum: int, credentials: Credentials) -
 def _logins(failed: Sequence[Failure]) -> list[str]:
     """Return what to do about keys of services to which the user is not logged in."""
     found = {key.TYPE: error for key, error in failed if isinstance(error, NotMyKeyError)}
+    rows = {type: row for type in found if (row := keys.TABLE.get(type)) is not None and not row.personal}
     return [
-        f"log in for its {keys.TABLE[type].plural} ({error.message.partition(chr(10))[0]}): "
-        f"encconf doctor {'vault' if 'vault' in type else 'cloud'} shows what is missing"
-        for type, error in found.items()
-        if type in keys.TABLE and type not in _HELD
+        f"log in for its {row.plural} ({found[type].message.partition(chr(10))[0]})"
+        + (f": encconf doctor {row.way} shows what is missing" if row.way else "")
+        for type, row in rows.items()
     ]
-
-
-_HELD = {"age", "pgp"}
-"""The types of keys that a person holds.  The others belong to a service."""
 
 
 def lines_of(failures: Sequence[Failure], indent: str, *, known: str | None = None) -> list[str]:

@@ -168,9 +168,11 @@ class KeyType(Record):
 
     ``since`` is the version of sops that added the type, if people may still use an older sops.
 
-    ``personal`` is whether using a key may ask a person.  Keys of these types are used one after the other.
+    ``personal`` is whether a key belongs to a person, and not to a service whose policies decide who has
+    access.  Using it may ask them, so keys of these types are used one after the other.
+
     ``secrets`` are variables that log in to its service, besides
-    `encconf.identities.credentials.KEY_VARIABLES`.
+    `encconf.identities.credentials.KEY_VARIABLES`.  ``way`` is what ``encconf doctor`` calls its login.
     """
 
     target: str
@@ -191,6 +193,7 @@ class KeyType(Record):
     only_list: bool = False
     personal: bool = False
     secrets: tuple[str, ...] = ()
+    way: str = ""
     since: tuple[int, ...] = ()
 
     @property
@@ -223,6 +226,7 @@ TABLE: dict[str, KeyType] = {
         number=1,
         fields=("arn", "role", CONTEXT, "aws_profile"),
         secrets=("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"),
+        way="cloud",
     ),
     "gcp_kms": KeyType(
         "encconf.keys.gcp_kms:GcpKmsKey",
@@ -237,6 +241,7 @@ TABLE: dict[str, KeyType] = {
         number=3,
         fields=("resource_id",),
         secrets=("GOOGLE_CREDENTIALS", "GOOGLE_OAUTH_ACCESS_TOKEN"),
+        way="cloud",
     ),
     "hckms": KeyType(
         "encconf.keys.huawei_kms:HuaweiKey",
@@ -252,6 +257,7 @@ TABLE: dict[str, KeyType] = {
         number=7,
         fields=("key_id",),
         secrets=("HUAWEICLOUD_SDK_SK", "HUAWEICLOUD_SDK_SECURITY_TOKEN"),
+        way="cloud",
         since=(3, 12, 0),  # "Add support for HuaweiCloud KMS"
     ),
     "azure_kv": KeyType(
@@ -267,6 +273,7 @@ TABLE: dict[str, KeyType] = {
         number=4,
         fields=("vault_url", "name", "version"),
         secrets=("AZURE_CLIENT_SECRET", "AZURE_CLIENT_CERTIFICATE_PASSWORD", "AZURE_PASSWORD"),
+        way="cloud",
     ),
     "hc_vault": KeyType(
         "encconf.keys.hc_vault:VaultKey",
@@ -280,6 +287,7 @@ TABLE: dict[str, KeyType] = {
         group_member="hc_vault",
         number=5,
         fields=("vault_address", "engine_path", "key_name"),
+        way="vault",
         since=(3, 6, 0),  # "encrypting data through the use of Hashicorp Vault"
     ),
     "pgp": KeyType(
@@ -372,6 +380,12 @@ def master_key(type: str, value: object) -> MasterKey:
     if isinstance(value, dict) and len(row.settings) == 1:
         value = value.get(*row.settings, "")
     return key_class(type).from_config(value)
+
+
+def is_personal(key: MasterKey) -> bool:
+    """Whether a key belongs to a person, and not to a service."""
+    row = TABLE.get(key.TYPE)
+    return row is not None and row.personal
 
 
 def is_remote(key: MasterKey, credentials: Credentials) -> bool:

@@ -30,7 +30,7 @@ from encconf.errors import (
 )
 from encconf.git import repository, said
 from encconf.io import fileio, trust
-from encconf.keys import MasterKey
+from encconf.keys import MasterKey, is_personal
 from encconf.keys.age import POST_QUANTUM, AgeKey
 from encconf.keys.own import Own
 from encconf.record import Options as Base
@@ -399,7 +399,7 @@ def _need_key(front: Front, paths: Sequence[str]) -> None:
         except EncconfError:  # updating it reports it
             continue
         keys = [wrapped.key for group in groups for wrapped in group]
-        if any(key.TYPE not in ("age", "pgp") or key.is_own(credentials) for key in keys):
+        if any(not is_personal(key) or key.is_own(credentials) for key in keys):
             return
     which = f"the {counted(len(paths), 'encrypted file')}" if len(paths) > 1 else one_line(paths[0])
     raise KeyAccessError(

@@ -15,7 +15,7 @@ from project import Project
 from encconf.audit import names as naming
 from encconf.audit.names import Names
 from encconf.errors import ConfigError, InputError
-from encconf.keys import agepq, from_entry, master_key
+from encconf.keys import agepq, from_entry, is_personal, master_key
 
 if TYPE_CHECKING:
     from encconf.keys import MasterKey
@@ -277,7 +277,7 @@ def test_an_encrypted_file_gives_no_names() -> None:
 )
 def test_what_kind_a_key_is_of(type: str, name: str, kind: str, service: bool) -> None:
     key = master_key(type, name)
-    assert (naming.kind(key), naming.is_service(key)) == (kind, service)
+    assert (naming.kind(key), not is_personal(key)) == (kind, service)
 
 
 def test_what_kind_a_newer_key_is_of() -> None:
@@ -453,8 +453,8 @@ class TestShown:
         self, type: str, value: str, shown: str, service: bool
     ) -> None:
         key = from_entry(type, {"resource_id": value}) if value == "projects/p" else master_key(type, value)
-        assert (naming.key_id(key), naming.is_service(key)) == (shown, service)
-        assert naming.is_service(from_entry("from_the_future", {"x": "y"}))
+        assert (naming.key_id(key), not is_personal(key)) == (shown, service)
+        assert not is_personal(from_entry("from_the_future", {"x": "y"}))
 
     def test_the_ssh_key_that_a_recipient_was_made_from(self, tmp_path: Path) -> None:
         folder = tmp_path / ".ssh"

@@ -8,6 +8,7 @@ from project import Project
 
 from encconf.cli.table import commands
 from encconf.errors import EncconfError
+from encconf.keys import TABLE
 
 
 class TestHelp:
@@ -35,6 +36,9 @@ class TestHelp:
         for command in commands():
             for option in command.options:
                 assert (option.env or "") in variables
+        for row in TABLE.values():
+            for name in row.secrets:
+                assert f"{name.partition('_')[0]}_…" in variables
         codes = project.run("help", "exit-codes").out
         kinds: list[type[EncconfError]] = [EncconfError]
         for kind in kinds:

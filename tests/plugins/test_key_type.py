@@ -64,7 +64,7 @@ def test_a_key_service_is_asked_for_it() -> None:
 
 def test_reports_call_it_by_its_title() -> None:
     assert names.kind(ToyKey("toy-bear")) == "Toy"
-    assert names.is_service(ToyKey("toy-bear"))
+    assert not keys.is_personal(ToyKey("toy-bear"))
 
 
 PROGRAM = """
