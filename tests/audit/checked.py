@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from audit.repo import ALICE, BOB, DATABASE, Repo, groups, opener, rule, seal
+from engine import update
 from oracle import AgeKey
 
-from encconf.engine import changes
 from encconf.git.merge import Repository, merge
 from encconf.rules.selection import Selection
 
@@ -49,7 +49,7 @@ def three_sides(*plain: str) -> list[str]:
     enc = seal(first)
     return [
         enc,
-        *(changes.update(enc, "yaml", other, credentials=opener(ALICE)) for other in others),
+        *(update(enc, "yaml", other, credentials=opener(ALICE)) for other in others),
     ]
 
 

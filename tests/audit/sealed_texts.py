@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import engine
 from oracle import FIXTURES, AgeKey
 from project import Project, Result
 
 from encconf import api
-from encconf.engine import changes
 from encconf.identities.credentials import Credentials
 from encconf.keys import master_key
 from encconf.rules.config import Rule
@@ -48,7 +48,7 @@ def seal(plain: str = PLAIN, by: Rule | None = None, format: str = "yaml") -> st
 
 def again(sealed: str, plain: str, format: str = "yaml") -> str:
     """The same file with another plain text."""
-    return changes.update(sealed, format, plain, credentials=EVERYBODY)
+    return engine.update(sealed, format, plain, credentials=EVERYBODY)
 
 
 CASES = [

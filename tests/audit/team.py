@@ -8,12 +8,11 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from engine import rotated
+from engine import rotated, update
 from oracle import AgeKey
 from project import Project
 
 from encconf import api, formats
-from encconf.engine import changes
 from encconf.identities.credentials import Credentials
 from encconf.keys.age import AgeKey as Recipient
 from encconf.rules.config import Rule
@@ -79,7 +78,7 @@ class Team:
         text, format = self.read(path), formats.of_path(path)
         plain = api.decrypt(text, format=format, credentials=self.credentials())
         assert old in plain
-        changed = changes.update(text, format, plain.replace(old, new), credentials=self.credentials())
+        changed = update(text, format, plain.replace(old, new), credentials=self.credentials())
         self.write(path, changed)
 
     def share(self, path: str, *groups: Sequence[str], threshold: int | None = None, rotate: bool) -> None:
