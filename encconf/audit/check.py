@@ -707,7 +707,7 @@ def _twin(name: str, sealed: Sealed, *, is_copy: bool) -> Finding:
 
 def _holds_variables(base: str) -> bool:
     """Whether a name is that of a dotenv file: ``.env``, ``.env.production``, ``secrets.env``."""
-    return base == ".env" or base.startswith(".env.") or formats.of_path(base) == "dotenv"
+    return base == ".env" or base.startswith(".env.") or formats.get(formats.of_path(base)).environment
 
 
 def _sizes(path: str) -> list[tuple[str, int]]:
