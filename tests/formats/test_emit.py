@@ -45,6 +45,7 @@ def rendered(text: str, source: str, target: str, indent: int | None = None) -> 
             '# top\na = 1 # one\nd = []\n\n[b]\n# in\nc = ["x", true, 1.5]\n# end\n\n[e]\n',
         ),
         ("yaml", "t:\n- a: 1\n- # x\n  a: 2\n", "toml", "[[t]]\na = 1\n\n[[t]]\n# x\na = 2\n"),
+        ("yaml", "a:\n  - 1 # one\n  # end\nb: 2\n", "yaml", "a:\n    - 1 # one\n    # end\nb: 2\n"),
         ("dotenv", DOTENV, "yaml", "# top\nA: '1 # no'\nB: |-\n    a\n    b\n# end\n"),
         ("dotenv", DOTENV, "dotenv", DOTENV),
         ("dotenv", DOTENV, "toml", '# top\nA = "1 # no"\nB = """\na\nb"""\n# end\n'),

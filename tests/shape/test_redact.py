@@ -246,6 +246,8 @@ def test_a_piece_ends_before_a_secret_that_may_go_on() -> None:
 def test_secrets_that_overlap_are_one_mark() -> None:
     assert Redactor(["abcdefgh", "efghijkl"]).redact("1 abcdefghijkl 2") == f"1 {MARK} 2"
     assert Redactor(["abcdefgh", "hgfedcba"]).redact("abcdefghhgfedcba") == MARK * 2
+    some = Redactor(["abcdefgh", "efghijkl", "another"])
+    assert some.redact("1 another 2 abcdefghijkl 3 another") == f"1 {MARK} 2 {MARK} 3 {MARK}"
 
 
 def test_a_traceback_that_was_formatted_before_is_kept() -> None:
