@@ -189,7 +189,7 @@ def _temporary_places(environ: Mapping[str, str]) -> Iterator[str]:
 
 def temporary_folders(environ: Mapping[str, str]) -> list[str]:
     """Return the folders for temporary files: your own, and /tmp, which on Windows is not the system's."""
-    chosen = [environ.get(name) or "" for name in ("TMPDIR", "TEMP")]
+    chosen = [environ.get(name) for name in ("TMPDIR", "TEMP")]
     return [*filter(None, chosen), *(["/tmp"] if os.name == "posix" else [])]
 
 

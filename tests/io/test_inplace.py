@@ -96,6 +96,30 @@ class TestOverwriting:
         self.overwritten(path)
         assert os.listdir(others) == []
 
+    def test_why_it_failed_is_said_also_if_the_copy_stays(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path = tmp_path / "x"
+        path.write_text("old")
+        (tmp_path / "y").hardlink_to(path)
+        real = os.ftruncate
+        sizes: list[int] = []
+
+        def full(descriptor: int, size: int) -> None:
+            sizes.append(size)
+            if len(sizes) == 1:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            real(descriptor, size)
+
+        def refused(*_: object, **__: object) -> None:
+            raise PermissionError(errno.EACCES, "Permission denied")
+
+        monkeypatch.setattr(os, "ftruncate", full)
+        monkeypatch.setattr(os, "unlink", refused)
+        with pytest.raises(OutputError, match="no space left on device"):
+            fileio.write_atomic(str(path), "newer")
+        assert path.read_text() == "old"
+
     def test_a_file_whose_old_content_can_be_kept_nowhere(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

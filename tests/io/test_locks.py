@@ -76,6 +76,31 @@ def test_an_interrupted_turn_leaves_no_descriptor(tmp_path: Path, monkeypatch: p
     assert os.listdir("/dev/fd") == before
 
 
+def test_a_file_that_was_replaced_meanwhile_is_locked_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "file"
+    path.touch()
+    real = locks.lock
+
+    def lock(descriptor: int, patience: float) -> bool:
+        if not (tmp_path / "old").exists():
+            path.rename(tmp_path / "old")
+            path.touch()
+        return real(descriptor, patience)
+
+    monkeypatch.setattr(locks, "lock", lock)
+    before = os.listdir("/dev/fd")
+    with locks.Turn(str(path)):
+        assert len(os.listdir("/dev/fd")) == len(before) + 1
+        monkeypatch.setattr(locks, "lock", real)
+        with open(path) as new, pytest.raises(OutputError):
+            locks.lock(new.fileno(), 0)
+        with open(tmp_path / "old") as old:
+            assert locks.lock(old.fileno(), 0)
+    assert os.listdir("/dev/fd") == before
+
+
 class TestFolder:
     def test_what_is_no_folder(self, tmp_path: Path) -> None:
         (tmp_path / "file").touch()
@@ -105,6 +130,9 @@ class TestFolder:
         (tmp_path / "link").symlink_to("file")
         with locks.LockedFolder(str(tmp_path)) as folder:
             assert folder.has("link")
+            (tmp_path / "file").rename(tmp_path / "moved")
+            assert folder.has("link"), "wherever it leads"
+            (tmp_path / "moved").rename(tmp_path / "file")
             with pytest.raises(OSError, match="link"):
                 folder.open("link", os.O_RDONLY)
             os.close(folder.open("pipe", os.O_RDONLY))
@@ -217,6 +245,14 @@ class TestHolder:
                 pass
             assert os.listdir("/dev/fd") == before
         assert f"is locked by process {holder.pid} of " in caught.value.message
+
+    @pytest.mark.services  # as root: starts a process of another user
+    def test_a_user_without_a_name(self, shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(locks, "LOCK_PATIENCE", 0.2)
+        shared.chmod(0o777)
+        with _held(shared, 54321), pytest.raises(OutputError) as caught, locks.LockedFolder(str(shared)):
+            pass
+        assert "of user 54321 (0.2 s)" in caught.value.message
 
     def test_only_a_lock_of_the_same_kind_stops_a_writer(self, tmp_path: Path) -> None:
         """A lock of lockf does not exclude one of flock, so its process is not named."""

@@ -96,9 +96,13 @@ class TestPrivateFolder:
             foreign = tmp_path / "encconf-123456789abcdef0"
             foreign.mkdir()
             os.chown(foreign, 65534, -1)
+        stale = [tmp_path / f"encconf-{number:016x}" for number in range(10)]
+        for path in stale:
+            path.mkdir()
         private.sweep_private(str(tmp_path))
         assert stat.S_IMODE(target.stat().st_mode) == 0o755
         assert os.geteuid() or foreign.exists()
+        assert not any(path.exists() for path in stale), "whatever else is there"
 
     def test_a_relative_folder_is_not_used(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """The current folder may be that of a repository."""

@@ -176,16 +176,29 @@ class TestWriting:
             (tmp_path / "link").unlink()
         assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("mine", "mine")]
 
-    def test_a_system_without_extended_attributes(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    @pytest.mark.parametrize("system", [False, True])
+    def test_without_extended_attributes_a_file_is_replaced(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, system: bool
     ) -> None:
+        """A file system or a whole system may have none."""
+
+        def none(*_: object) -> None:
+            raise OSError(errno.EOPNOTSUPP, "Operation not supported")
+
         (tmp_path / "x").write_text("old")
         before = (tmp_path / "x").stat().st_ino
         for name in ("listxattr", "getxattr", "setxattr"):
-            monkeypatch.delattr(os, name)
+            if system:
+                monkeypatch.delattr(os, name)
+            else:
+                monkeypatch.setattr(os, name, none)
         fileio.write_atomic(str(tmp_path / "x"), "new")
         assert (tmp_path / "x").read_text() == "new"
-        assert (tmp_path / "x").stat().st_ino != before, "it is replaced, not overwritten"
+        assert (tmp_path / "x").stat().st_ino != before, "it is not overwritten"
+
+    def test_a_folder_is_not_replaced(self, tmp_path: Path) -> None:
+        with pytest.raises(OutputError, match="it is a folder"):
+            fileio.write_atomic(str(tmp_path), "new")
 
     def test_setuid_is_not_kept(self, tmp_path: Path) -> None:
         path = tmp_path / "x"

@@ -153,6 +153,7 @@ def test_a_file_that_another_user_has_put_into_a_folder_for_everyone(
     monkeypatch.chdir(mine)
     (shared / ".env").write_text("LD_PRELOAD=/tmp/theirs.so\n")
     assert encconf.find_dotenv(usecwd=True) == str(shared / ".env")
+    assert caplog.text == ""
     os.chown(shared / ".env", 65534, -1)
     assert encconf.find_dotenv(usecwd=True) == ""
     assert f"encconf does not use {shared / '.env'}: it belongs to another user" in caplog.text
@@ -250,6 +251,9 @@ def test_where_the_search_begins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     finally:
         sys.settrace(before)
     assert found == str(tmp_path / ".env"), "a debugger"
+    with monkeypatch.context() as context:
+        context.setattr(sys, "frozen", True, raising=False)
+        assert encconf.find_dotenv() == str(tmp_path / ".env"), "a frozen program"
     monkeypatch.setattr(sys, "ps1", ">>> ", raising=False)
     assert encconf.find_dotenv() == str(tmp_path / ".env")
     assert encconf.dotenv_values() == {"A": "1"}
@@ -286,6 +290,17 @@ def test_a_name_without_a_value_is_expanded_as_by_python_dotenv(tmp_path: Path, 
             load(tmp_path / "x.env", override=override)
             found.append(os.environ["B"])
     assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("options", [{}, {"override": True}, {"override": False}])
+def test_what_is_set_already_is_as_with_python_dotenv(tmp_path: Path, options: dict[str, bool]) -> None:
+    (tmp_path / "x.env").write_text("A=1\nB=2\n")
+    found = []
+    for load in (encconf.load_dotenv, dotenv.load_dotenv):
+        with patch.dict(os.environ, {"A": "set"}):
+            load(tmp_path / "x.env", **options)
+            found.append((os.environ["A"], os.environ["B"]))
+    assert found[0] == found[1] == ("1" if options.get("override") else "set", "2")
 
 
 def test_an_error_keeps_no_plaintext(key: TestKey, tmp_path: Path) -> None:
