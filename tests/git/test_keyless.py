@@ -109,6 +109,22 @@ def test_only_who_can_open_it_has_changed_on_one_side() -> None:
     assert "b: 3" in Sops(BOB.environ()).decrypt(outcome.text, "yaml")
 
 
+def test_one_side_that_is_not_encrypted_takes_a_key() -> None:
+    base = seal("a: 1\nb: 2\n", "yaml")
+    ours = seal("a: 2\nb: 2\n", "yaml", base)
+    for sides in ((ours, "a: 1\nb: 3\n"), ("a: 1\nb: 3\n", ours)):
+        with pytest.raises(UndecidedError, match="one side is encrypted and the other is not"):
+            merge(base, *sides, format="yaml", credentials=STRANGER)
+
+
+def test_versions_that_are_not_encrypted_say_nothing_about_a_merge() -> None:
+    texts = versions("a: 1\nb: 2\n", "a: 2\nb: 2\n", "a: 1\nb: 3\n", "yaml")
+    ids = " ".join(digit * 40 for digit in "012")
+    keyless = merge(*texts, format="yaml", credentials=STRANGER, parents=lambda: ids).text
+    with pytest.raises(UnmergedError, match="are not encrypted"):
+        reseal(keyless, format="yaml", version=lambda id: "a: 1\nb: 2\n", credentials=MINE)
+
+
 def test_which_values_are_encrypted_takes_a_key() -> None:
     """Whichever side has changed that."""
     base = seal("a: 1\nb: 2\n", "yaml")
