@@ -189,7 +189,7 @@ def _values(
         name = os.fspath(path)
         with about(name, frames=False):
             data = fileio.read_bytes(name)
-            text = data.decode(encoding or "utf-8", "surrogateescape") if encoding else as_text(data)
+            text = data.decode(encoding, "surrogateescape") if encoding else as_text(data)
             found = _parsed(text, name, credentials, interpolate)
     elif stream is not None:
         found = _parsed(stream.read(), "", credentials, interpolate)

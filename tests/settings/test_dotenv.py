@@ -303,6 +303,25 @@ def test_what_is_set_already_is_as_with_python_dotenv(tmp_path: Path, options: d
     assert found[0] == found[1] == ("1" if options.get("override") else "set", "2")
 
 
+@pytest.mark.posix
+def test_a_pipe_with_the_name_of_an_encrypted_file_is_not_read(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("A=1\n")
+    os.mkfifo(tmp_path / ".env.enc")
+    assert encconf.find_dotenv(usecwd=True) == str(tmp_path / ".env")
+
+
+def test_an_encrypted_stream_is_opened_with_the_given_key(
+    key: TestKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = key.write(".env.enc", "A=1\nB=${A}2\n", format="dotenv").read_text()
+    monkeypatch.delenv("SOPS_AGE_KEY")
+    for interpolate, b in ((True, "12"), (False, "${A}2")):
+        found = encconf.dotenv_values(
+            stream=io.StringIO(text), interpolate=interpolate, credentials=key.credentials()
+        )
+        assert found == {"A": "1", "B": b}
+
+
 def test_an_error_keeps_no_plaintext(key: TestKey, tmp_path: Path) -> None:
     """Error reports show the variables of each function in a traceback."""
     (tmp_path / ".sops.yaml").write_text(f"creation_rules:\n  - age: {key.recipient}\n")
