@@ -379,6 +379,15 @@ def test_a_private_file_replaces_none(tmp_path: Path) -> None:
     assert (tmp_path / "x").read_bytes() == b"\xff"
 
 
+def test_only_systems_with_a_tmp_use_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    for system, more in (("posix", ["/tmp"]), ("nt", [])):
+        with monkeypatch.context() as patch:
+            patch.setattr("os.name", system)
+            given = ({}, {"TMPDIR": "", "TEMP": "b"}, {"TMPDIR": "a"})
+            found = [private.temporary_folders(each) for each in given]
+        assert found == [more, ["b", *more], ["a", *more]]
+
+
 def test_what_is_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if sys.platform == "linux":
         places = [place for place in ("/", "/proc", "/dev/shm", "/run") if os.path.isdir(place)]
