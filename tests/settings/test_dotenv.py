@@ -308,6 +308,9 @@ def test_a_pipe_with_the_name_of_an_encrypted_file_is_not_read(tmp_path: Path) -
     (tmp_path / ".env").write_text("A=1\n")
     os.mkfifo(tmp_path / ".env.enc")
     assert encconf.find_dotenv(usecwd=True) == str(tmp_path / ".env")
+    (tmp_path / ".env").unlink()
+    os.mkfifo(tmp_path / ".env")  # as 1Password makes it
+    assert encconf.find_dotenv(usecwd=True) == str(tmp_path / ".env")
 
 
 def test_an_encrypted_stream_is_opened_with_the_given_key(
