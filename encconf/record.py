@@ -1,4 +1,4 @@
-"""`Record` and `Options`, bases of classes that only hold values: they make the constructor from annotations.
+"""`Record` and `VerbOptions`, bases of classes that only hold values: annotations make their constructors.
 
 They replace `dataclasses`, whose import takes 10 ms at every start.  Type checkers see the constructor of
 each class.  Use them for classes with few objects.  A class that has one object for each value of a file
@@ -56,7 +56,7 @@ class Record(_Fields):
 
 
 @dataclass_transform(kw_only_default=True)
-class Options(_Fields):
+class VerbOptions(_Fields):
     """The base of the options of a verb.  The constructor accepts the fields by name.
 
     Classes with options that several verbs have can be combined: ``class Options(ByRule, Naming)``.

@@ -1,8 +1,8 @@
 """What a command of the command line declares: `Command`, with its `Option` and `Argument` objects.
 
-Each file in encconf/cli/commands declares the commands of a family.  The options class of a command
-(`encconf.record.Options`) has a field for each option and argument.  The annotation of the field decides what
-the option takes:
+Each file in encconf/cli/commands declares the commands of a family.  The options class of a command (see
+`encconf.record.VerbOptions`) has a field for each option and argument.  The annotation of the field decides
+what the option takes:
 
 - ``bool``: nothing; it is a switch
 - ``str | None``: a text; if it is given twice, the last one counts
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from typing import Any, TypeVar
 
     from encconf.cli.console import Console
-    from encconf.record import Options
+    from encconf.record import VerbOptions
 
-    T = TypeVar("T", bound=Options)
+    T = TypeVar("T", bound=VerbOptions)
 
     Value = bool | str | list[str] | None
     Values = dict[str, Value]
@@ -181,7 +181,7 @@ class Command:
             values[self.rest] = []
         return values
 
-    def options_of(self, values: Mapping[str, Value]) -> Options:
+    def options_of(self, values: Mapping[str, Value]) -> VerbOptions:
         """Return the options object with the values of a command line.
 
         Raises UsageError for a text that is not UTF-8.

@@ -12,7 +12,7 @@ import os
 from encconf.errors import EncconfError
 from encconf.io.fileio import packaged
 from encconf.keys import in_config_order
-from encconf.record import Options
+from encconf.record import VerbOptions
 from encconf.text.words import FALSE, TRUE
 
 TYPE_CHECKING = False
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _NO_KEYS: Keys = {}
 
 
-class Flags(Options):
+class Flags(VerbOptions):
     """The flags of a command line.  If one is not given, or the command does not have it, it has its default.
 
     ``group`` has the keys of ``groups add``.

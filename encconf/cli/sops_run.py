@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from encconf.identities.credentials import Credentials
     from encconf.keys import MasterKey
     from encconf.rules.config import Rule
-    from encconf.verbs.files import Source
+    from encconf.verbs.files import Input
     from encconf.verbs.rule import Keys, Selecting
 
 
@@ -147,10 +147,10 @@ class Run:
 
         return stores_indent(format, config=self.config)
 
-    def read(self, file: str, format: str) -> Source:
+    def read(self, file: str, format: str) -> Input:
         """Read a file or stdin in a format.  Raises an error with exit code 2 if the file does not exist."""
         from encconf.io import fileio
-        from encconf.verbs.files import Source
+        from encconf.verbs.files import Input
 
         self.check_order()
         binary = formats.get(format).single_value
@@ -161,9 +161,9 @@ class Run:
         except MissingFileError:
             fail(2, f"Error reading file: open {file}: no such file or directory")
         # --input-type is in ``format``: words that sops does not know mean binary there.
-        return Source(file, file, fileio.resolve(file), text, format)
+        return Input(file, file, fileio.resolve(file), text, format)
 
-    def open(self, source: Source) -> Opened:
+    def open(self, source: Input) -> Opened:
         """Open an encrypted file.  A syntax error has exit code 1, as in sops."""
         if not source.text.strip() and not formats.get(source.format).single_value:
             raise NotEncryptedError
@@ -172,7 +172,7 @@ class Run:
         self.console.note("Data key recovered successfully")
         return opened
 
-    def put(self, text: str, source: Source, *, in_place: bool = False) -> None:
+    def put(self, text: str, source: Input, *, in_place: bool = False) -> None:
         """Write a result to its source (with --in-place or ``in_place``), to --output, or to stdout."""
         from encconf.verbs.files import write
 
@@ -204,9 +204,9 @@ class Run:
 
     def admission(self, file: str, *, named: Sequence[MasterKey] = ()) -> Admission:
         """Return who may get the data key of a file: unlike in sops, no one whom only the file names."""
-        from encconf.verbs.rule import admission
+        from encconf.verbs.rule import admission_to
 
-        return admission(file, self.config, named=named)
+        return admission_to(file, self.config, named=named)
 
     def rule(self, name: str, format: str) -> Rule:
         """Return the rule to encrypt a file by, from the flags and from .sops.yaml."""

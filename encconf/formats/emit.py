@@ -18,7 +18,7 @@ from encconf import formats
 from encconf.errors import EmitError
 from encconf.formats import goyaml
 from encconf.formats.writing import text_of, value_at
-from encconf.record import Options
+from encconf.record import VerbOptions
 from encconf.text.document import OMITTED, Comment, Document, Value, filled, mapped
 from encconf.text.path import Path, parse, spell
 from encconf.text.words import bool_word
@@ -236,7 +236,7 @@ def only_tree(trees: Sequence[Any]) -> Any:
 _ODD = re.compile(r"[^A-Za-z0-9_]")
 
 
-class Naming(Options):
+class Naming(VerbOptions):
     """The options that say how values are named as variables, and which are used: ``DB_PASSWORD``."""
 
     prefix: str | None = None

@@ -15,7 +15,7 @@ from encconf.engine import opening
 from encconf.engine.metadata import metadata_of
 from encconf.errors import ConflictError, OutputError, UsageError, about, at_most_one
 from encconf.io import fileio
-from encconf.record import Options as Base
+from encconf.record import VerbOptions
 from encconf.text.printable import one_line
 from encconf.verbs import files, printing
 from encconf.verbs.batch import Batch
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _TO_FILE = "no plaintext is written to files"
 
 
-class Options(Base):
+class Options(VerbOptions):
     """What to decrypt, and where to.  ``file`` is empty for stdin."""
 
     file: Sequence[str] = ()
@@ -77,7 +77,7 @@ def run(options: Options, front: Front) -> list[str]:
     return [written]
 
 
-def _read(options: Options, file: str | None) -> files.Source:
+def _read(options: Options, file: str | None) -> files.Input:
     return files.read(
         file,
         input_type=options.input_type,
@@ -88,7 +88,7 @@ def _read(options: Options, file: str | None) -> files.Source:
 
 def _decrypted(
     options: Options,
-    source: files.Source,
+    source: files.Input,
     credentials: Credentials,
     warn: Callable[..., None],
     shown: Callable[[Opened], Opened],
@@ -231,7 +231,7 @@ class Decrypting(Batch):
         self._in_place = options.in_place
         self.written: list[str] = []
 
-    def work(self, file: str) -> tuple[files.Source, str]:
+    def work(self, file: str) -> tuple[files.Input, str]:
         """Read and decrypt one file."""
         source = _read(self._options, file)
         if self.dry_run:
@@ -290,7 +290,7 @@ class Decrypting(Batch):
 # --- one value ------------------------------------------------------------------------------------
 
 
-class GetOptions(Base):
+class GetOptions(VerbOptions):
     """What to read.  Without a ``path``, the whole file."""
 
     file: str

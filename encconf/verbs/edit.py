@@ -35,8 +35,7 @@ from encconf.text.document import Document
 from encconf.text.path import Path, spell
 from encconf.text.printable import counted, listed, quoted
 from encconf.verbs import files, printing
-from encconf.verbs.rule import Selecting, rule_for, warn_of_other
-from encconf.verbs.rule import admission as admission_to
+from encconf.verbs.rule import Selecting, admission_to, rule_for, warn_of_other
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -619,7 +618,7 @@ class Session(Record):
         return failed
 
 
-def _edit_stdin(front: Front, source: files.Source, *, ignore_mac: bool) -> None:
+def _edit_stdin(front: Front, source: files.Input, *, ignore_mac: bool) -> None:
     """Edit the text from stdin, and print the result, even if the user changed nothing."""
     opened = source.open(front.credentials(), front.warn, ignore_mac=ignore_mac)
     draft = Draft.of(opened, unchecked=ignore_mac)

@@ -62,7 +62,7 @@ def run(options: Options, front: Front) -> Job | None:
     return job
 
 
-def _read(options: Options, file: str | None) -> files.Source:
+def _read(options: Options, file: str | None) -> files.Input:
     return files.read(
         file,
         input_type=options.input_type,
@@ -81,7 +81,7 @@ class Job:
 
     def __init__(
         self,
-        source: files.Source,
+        source: files.Input,
         options: Options,
         warn: Callable[..., None],
         read: dict[str, Config] | None = None,
@@ -277,7 +277,7 @@ class Job:
         return True
 
 
-def _target(source: files.Source, output: str | None, *, in_place: bool) -> str | None:
+def _target(source: files.Input, output: str | None, *, in_place: bool) -> str | None:
     """Return the name of the file to write, or None for stdout."""
     file = source.label
     if in_place:

@@ -21,7 +21,7 @@ from encconf.formats.emit import Naming
 from encconf.identities.credentials import KEY_VARIABLES, SETTINGS
 from encconf.io import fileio, private, programs
 from encconf.io.descriptors import is_terminal
-from encconf.record import Options as Base
+from encconf.record import VerbOptions
 from encconf.text.document import Value
 from encconf.text.printable import listed, one_line, quoted
 from encconf.verbs import export, files, printing
@@ -56,7 +56,7 @@ class Options(Naming):
     input_type: str | None = None
 
 
-class Shell(Base):
+class Shell(VerbOptions):
     """The options that `with_variables` and `on_file` share."""
 
     pristine: bool = False

@@ -32,7 +32,7 @@ class Flat(NamedTuple):
 
 
 def values(
-    front: Front, sources: Iterable[files.Source], naming: Naming, *, resolve: bool
+    front: Front, sources: Iterable[files.Input], naming: Naming, *, resolve: bool
 ) -> dict[str, Flat]:
     """Return the values of files by name.  Later files override earlier ones.
 

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 STDIN_NAME = "stdin"
 
 
-class Source(Record):
+class Input(Record):
     """The text that a command works on.
 
     ``path`` is its file with links followed, or None for stdin.  ``label`` is its name in messages, and
@@ -122,7 +122,7 @@ def read(
     filename_override: str | None = None,
     in_place: bool = False,
     plain: bool = False,
-) -> Source:
+) -> Input:
     """Read FILE, or stdin if no file is named and stdin is not a terminal.
 
     If ``plain`` is set, a file whose format is binary may contain any bytes.  All others must be UTF-8.
@@ -152,7 +152,7 @@ def read(
             if single and found is None:  # an encrypted file is text, whatever is in it
                 raise NotEncryptedError from None
             raise
-    return Source(label, name, path, said, found, input_type)
+    return Input(label, name, path, said, found, input_type)
 
 
 def are_many(words: Sequence[str], *, recursive: bool) -> bool:
@@ -306,7 +306,7 @@ def stores_indent(format: str, *, config: str | None, target: str | None = None)
 
 
 def write(
-    front: Front, text: str, source: Source | None, output: str | None, *, mode: int | None = None
+    front: Front, text: str, source: Input | None, output: str | None, *, mode: int | None = None
 ) -> str | None:
     """Write a result to its source, or without it to a file or to stdout.
 

@@ -28,7 +28,7 @@ from encconf.identities.credentials import SETTINGS, AgeSource, Credentials, exp
 from encconf.io import fileio, trust
 from encconf.keys.age import is_locked, recipient_in
 from encconf.keys.own import Own, line_to_send
-from encconf.record import Options as Base
+from encconf.record import VerbOptions
 from encconf.rules.config import IGNORED, NAME, find_config
 from encconf.text.printable import counted, printable, quoted
 from encconf.verbs import files, printing
@@ -56,7 +56,7 @@ creation_rules:
 """
 
 
-class Options(Base):
+class Options(VerbOptions):
     """The key to set up.  ``yes`` takes the keys and settings of files that are encrypted already.
 
     ``agents`` does nothing but add rules for coding agents (`encconf.verbs.agents`).
@@ -115,7 +115,7 @@ def run(options: Options, front: Front) -> None:
         front.note("next: encconf edit secrets.enc.yaml, or for a file that you have, encconf encrypt FILE")
 
 
-class KeyOptions(Base):
+class KeyOptions(VerbOptions):
     """The key to create, and where to store it."""
 
     output: str | None = None

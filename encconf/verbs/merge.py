@@ -13,7 +13,7 @@ from encconf.errors import (
     UsageError,
 )
 from encconf.io import fileio
-from encconf.record import Options as Base
+from encconf.record import VerbOptions
 from encconf.text.printable import quoted
 
 TYPE_CHECKING = False
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _CONFLICT = 1  # git treats this exit code as a conflict; a code above 128 aborts the whole merge
 
 
-class Options(Base):
+class Options(VerbOptions):
     """The files of the versions, and the ``path`` of the file in the repository."""
 
     base: str
@@ -177,7 +177,7 @@ def _merge_plain(names: tuple[str, str, str], labels: Labels, marker_size: int) 
 # --- in the editor --------------------------------------------------------------------------------
 
 
-class ToolOptions(Base):
+class ToolOptions(VerbOptions):
     """The files of the versions, and of the result."""
 
     base: str

@@ -33,7 +33,7 @@ from encconf.io import fileio, trust
 from encconf.keys import MasterKey, is_personal
 from encconf.keys.age import POST_QUANTUM, AgeKey
 from encconf.keys.own import Own
-from encconf.record import Options as Base
+from encconf.record import VerbOptions
 from encconf.rules.config import NAME, Config, find_config, load
 from encconf.text.printable import counted, listed, one_line, printable, quoted
 from encconf.verbs import batch, files, members, rekey
@@ -67,7 +67,7 @@ class Removing(Options):
     who: Sequence[str]
 
 
-class Listing(Base):
+class Listing(VerbOptions):
     """The options of `list_all`."""
 
     json: bool = False
@@ -496,7 +496,7 @@ def _shortened(before: str, after: str) -> list[str]:
 # --- yourself ------------------------------------------------------------------------------------
 
 
-class Asking(Base):
+class Asking(VerbOptions):
     """The options of `whoami`."""
 
     json: bool = False

@@ -27,8 +27,7 @@ from encconf.errors import (
 )
 from encconf.formats.writing import settled, value_at
 from encconf.io import fileio, trust
-from encconf.record import Options as Base
-from encconf.record import Record
+from encconf.record import Record, VerbOptions
 from encconf.rules.config import Rule, find_rule, proposal_name, proposed_file
 from encconf.rules.selection import Selection
 from encconf.text.document import Value, content_of, reached
@@ -46,7 +45,7 @@ if TYPE_CHECKING:
     from encconf.verbs.front import Front
 
 
-class Proposing(Base):
+class Proposing(VerbOptions):
     """What to propose.  The value is never an option: whoever can see the command line would see it."""
 
     file: str
@@ -174,7 +173,7 @@ def _is_meant_for(name: str, where: Path) -> bool:
 # the value itself, masked unless the user asks for it.
 
 
-class Accepting(Base):
+class Accepting(VerbOptions):
     """Which proposals to accept: those for a file, or ``only`` those for some paths, or of some names."""
 
     file: str

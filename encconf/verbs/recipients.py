@@ -34,7 +34,7 @@ from encconf.io import fileio
 from encconf.io.descriptors import is_terminal
 from encconf.io.threads import Once
 from encconf.keys import MasterKey
-from encconf.record import Options
+from encconf.record import VerbOptions
 from encconf.rules.config import NAME, Config, Rule, find_rule
 from encconf.text.path import spell
 from encconf.text.printable import counted, listed, one_line, quoted
@@ -52,7 +52,7 @@ Planner = Callable[["Change"], Plan]
 Row = dict[str, object]
 
 
-class Changing(Options):
+class Changing(VerbOptions):
     """The options that all verbs for the recipients of files have."""
 
     dry_run: bool = False

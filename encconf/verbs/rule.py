@@ -16,7 +16,7 @@ from encconf.errors import (
     at_most_one,
 )
 from encconf.keys import TABLE, MasterKey, master_key, parse_list
-from encconf.record import Options
+from encconf.record import VerbOptions
 from encconf.rules import config as configs
 from encconf.rules.selection import DEFAULT, KINDS, Selection
 from encconf.text.printable import one_line, quoted
@@ -31,7 +31,7 @@ Keys = Mapping[str, Sequence[str]]
 NO_KEYS: Keys = {}
 
 
-class Selecting(Options):
+class Selecting(VerbOptions):
     """The options of a verb that encrypts by a rule.
 
     ``keys`` replace those of .sops.yaml, so no rule is needed then.  A selection replaces that of the rule.
@@ -125,7 +125,7 @@ def refuse_link(
         raise StrangerError(said, strangers, hint=LINK).about(file)
 
 
-def admission(file: str, config: str | None, *, named: Sequence[MasterKey] = ()) -> Admission:
+def admission_to(file: str, config: str | None, *, named: Sequence[MasterKey] = ()) -> Admission:
     """Return who may get the data key of an encrypted file, which may be a copy of another one, or a link.
 
     ``named`` are the recipients that the user names.

@@ -20,14 +20,12 @@ from encconf.errors import (
 )
 from encconf.io import fileio
 from encconf.io.descriptors import is_terminal
-from encconf.record import Options as Base
-from encconf.record import Record
+from encconf.record import Record, VerbOptions
 from encconf.rules.config import Rule
 from encconf.text.document import Document
 from encconf.text.path import Path, parse
 from encconf.verbs import files
-from encconf.verbs.rule import Selecting, rule_for, warn_of_other
-from encconf.verbs.rule import admission as admission_to
+from encconf.verbs.rule import Selecting, admission_to, rule_for, warn_of_other
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -249,7 +247,7 @@ def write_changed(
 # --- unset ----------------------------------------------------------------------------------------
 
 
-class UnsetOptions(Base):
+class UnsetOptions(VerbOptions):
     """What to remove."""
 
     file: str
@@ -281,7 +279,7 @@ def unset(options: UnsetOptions, front: Front) -> None:
 # --- update ---------------------------------------------------------------------------------------
 
 
-class UpdateOptions(Base):
+class UpdateOptions(VerbOptions):
     """The file, and the ``source`` of its new plaintext: the name of a file, or None for stdin."""
 
     file: str

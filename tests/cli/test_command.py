@@ -10,11 +10,11 @@ import pytest
 from encconf.cli.command import Argument, Command, Option, key_options
 from encconf.cli.console import Console
 from encconf.errors import ConflictError, at_most_one
-from encconf.record import Options
+from encconf.record import VerbOptions
 from encconf.verbs.rule import NO_KEYS, Keys
 
 
-class Mine(Options):
+class Mine(VerbOptions):
     path: Sequence[str] = ()
     other: str | None = None
     own: str | None = None

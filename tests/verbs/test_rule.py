@@ -23,7 +23,7 @@ from encconf.errors import (
 )
 from encconf.rules.config import Config, Rule
 from encconf.rules.selection import Selection
-from encconf.verbs.rule import Selecting, admission, is_named, refuse_link, rule_for, warn_of_other
+from encconf.verbs.rule import Selecting, admission_to, is_named, refuse_link, rule_for, warn_of_other
 
 ALICE, BOB, CAROL = (AgeKey.generate() for _ in range(3))
 
@@ -217,7 +217,7 @@ def test_a_link_to_a_plaintext_without_a_rule(repository: Path) -> None:
 def test_who_may_get_the_data_key_of_a_copy(repository: Path) -> None:
     def wrap(file: str, *wanted: AgeKey) -> None:
         metadata = Metadata.of(formats.get("yaml").scan(Path(file).read_text()))
-        admission(file, None).check(metadata, rule(*wanted), credentials(ALICE))
+        admission_to(file, None).check(metadata, rule(*wanted), credentials(ALICE))
 
     with pytest.raises(StrangerError, match=r"recipients that \.sops\.yaml does not name"):
         wrap("prod/p.enc.yaml", ALICE, BOB)
@@ -240,6 +240,6 @@ def test_recipients_that_you_name_may_get_the_data_key_of_a_copy(repository: Pat
     Path("dev/copy.yaml").write_bytes(Path("prod/p.enc.yaml").read_bytes())
     metadata = Metadata.of(formats.get("yaml").scan(Path("dev/copy.yaml").read_text()))
     keys = rule(ALICE, CAROL).groups[0]
-    admission("dev/copy.yaml", None, named=keys).check(metadata, rule(ALICE, CAROL), credentials(ALICE))
+    admission_to("dev/copy.yaml", None, named=keys).check(metadata, rule(ALICE, CAROL), credentials(ALICE))
     with pytest.raises(StrangerError):
-        admission("dev/copy.yaml", None).check(metadata, rule(ALICE, CAROL), credentials(ALICE))
+        admission_to("dev/copy.yaml", None).check(metadata, rule(ALICE, CAROL), credentials(ALICE))

@@ -18,7 +18,7 @@ from encconf.errors import ConflictError, MissingFileError, about, at_most_one
 from encconf.io import fileio
 from encconf.io.descriptors import is_terminal
 from encconf.keys import MasterKey
-from encconf.record import Options as Base
+from encconf.record import VerbOptions
 from encconf.text.printable import counted, listed, one_line, quoted
 from encconf.verbs import batch, files
 
@@ -32,7 +32,7 @@ _NAMES = 3  # the most files that a row names; the others are counted
 _MANY = 20  # with more files, a terminal shows one row for all that have the same readers
 
 
-class Options(Base):
+class Options(VerbOptions):
     file: Sequence[str] = ()
     people: Sequence[str] = ()
     person: str | None = None

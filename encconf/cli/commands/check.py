@@ -14,7 +14,7 @@ from encconf.cli.command import CONFIG, Argument, Command, Option
 from encconf.cli.console import Console
 from encconf.cli.shared import JSON
 from encconf.errors import ConflictError, EncconfError, MissingFileError
-from encconf.record import Options as Base
+from encconf.record import VerbOptions
 from encconf.text.printable import counted, listed
 from encconf.text.printable import printable as printable_line
 
@@ -32,7 +32,7 @@ class UncheckedError(EncconfError):
     slug = "unchecked"
 
 
-class Options(Base):
+class Options(VerbOptions):
     path: Sequence[str] = ()
     verify: bool = False
     changed: bool = False

@@ -17,7 +17,7 @@ from encconf.cli.shared import (
 )
 from encconf.errors import about
 from encconf.io.descriptors import is_terminal
-from encconf.record import Options as Base
+from encconf.record import VerbOptions
 from encconf.text.words import bool_word
 from encconf.verbs import files
 from encconf.verbs.decrypt import GetOptions, Options, read_value, run
@@ -114,7 +114,7 @@ GET = Command(
 )
 
 
-class StatusOptions(Base):
+class StatusOptions(VerbOptions):
     file: str
     input_type: str | None = None
     config: str | None = None

@@ -19,7 +19,7 @@ from encconf.cli.shared import CREDENTIALS, INPUT_TYPE, JSON, RECIPIENTS
 from encconf.envelope.unwrap import DataKeyCache
 from encconf.errors import ConflictError, EncconfError, as_data, at_most_one
 from encconf.keys import MasterKey
-from encconf.record import Options as Base
+from encconf.record import VerbOptions
 from encconf.rules.config import NAME
 from encconf.text.path import spell
 from encconf.text.printable import counted, one_line
@@ -38,7 +38,7 @@ _SIGNS = {
 _UNKNOWN = "cannot be compared without a key"
 
 
-class Options(Base):
+class Options(VerbOptions):
     file: Sequence[str] = ()
     paths: Sequence[str] = ()
     show_values: bool = False

@@ -22,7 +22,7 @@ from encconf.migration import ways
 from encconf.migration.callers import Caller, search
 from encconf.migration.ways import Found
 from encconf.providers import within
-from encconf.record import Options as Base
+from encconf.record import VerbOptions
 from encconf.sources import PROBE_LIMIT, Probe
 from encconf.text.printable import counted, printable, visible
 from encconf.verbs import batch
@@ -35,7 +35,7 @@ class UnusableError(EncconfError):
     slug = "unusable"
 
 
-class Options(Base):
+class Options(VerbOptions):
     way: Sequence[str] = ()
     json: bool = False
 

@@ -11,12 +11,12 @@ from encconf.audit.findings import leading, printable
 from encconf.cli.command import CONFIG, Argument, Command
 from encconf.cli.console import Console
 from encconf.cli.shared import INPUT_TYPE, JSON
-from encconf.record import Options as Base
+from encconf.record import VerbOptions
 from encconf.rules.config import Rule
 from encconf.rules.selection import Selection
 
 
-class Options(Base):
+class Options(VerbOptions):
     file: str
     input_type: str | None = None
     json: bool = False

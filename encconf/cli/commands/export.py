@@ -268,7 +268,7 @@ def _systemd_creds(console: Console, texts: Mapping[str, str], output: str | Non
     console.data("".join(lines))
 
 
-def _k8s_binary(console: Console, source: files.Source, name: str | None) -> str:
+def _k8s_binary(console: Console, source: files.Input, name: str | None) -> str:
     plain = source.decrypted(console.credentials(), console.warn)
     key = re.sub(r"[^-._a-zA-Z0-9]", "_", os.path.basename(source.label).removesuffix(".enc"))
     name = name or _secret_name(source.label)

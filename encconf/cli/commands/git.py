@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from encconf.cli.command import Argument, Command, Option
 from encconf.errors import LimitError
 from encconf.io import fileio
-from encconf.record import Options as Base
+from encconf.record import VerbOptions
 from encconf.verbs import merge
 
 TYPE_CHECKING = False
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _GLOBAL = Option("--global", field="everywhere", help="For all your repositories.")
 
 
-class InstallOptions(Base):
+class InstallOptions(VerbOptions):
     pattern: Sequence[str] = ()
     everywhere: bool = False
 
@@ -54,7 +54,7 @@ GIT_INSTALL = Command(
 )
 
 
-class UninstallOptions(Base):
+class UninstallOptions(VerbOptions):
     everywhere: bool = False
 
 
@@ -77,7 +77,7 @@ GIT_UNINSTALL = Command(
 )
 
 
-class TextconvOptions(Base):
+class TextconvOptions(VerbOptions):
     file: str
     note: str | None = None
 

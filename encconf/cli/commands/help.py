@@ -5,7 +5,7 @@ from __future__ import annotations
 from encconf import SOPS_VERSION, __version__
 from encconf.cli.command import Argument, Command
 from encconf.cli.console import Console
-from encconf.record import Options as Base
+from encconf.record import VerbOptions
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
 
-class Options(Base):
+class Options(VerbOptions):
     """A command or a topic."""
 
     words: Sequence[str] = ()
@@ -132,15 +132,15 @@ def version() -> str:
     return f"encconf {__version__} (sops {SOPS_VERSION})\n"
 
 
-def show_version(_: Base, console: Console) -> None:
+def show_version(_: VerbOptions, console: Console) -> None:
     """Print the versions."""
     console.data(version())
 
 
-VERSION = Command("version", "Print the version.", Base, show_version)
+VERSION = Command("version", "Print the version.", VerbOptions, show_version)
 
 
-class CompletionOptions(Base):
+class CompletionOptions(VerbOptions):
     """The shell."""
 
     shell: str

@@ -11,10 +11,10 @@ from typing import Literal
 from encconf.cli.command import Command, Option
 from encconf.cli.console import Console, collect_garbage
 from encconf.errors import UsageError
-from encconf.record import Options as Base
+from encconf.record import VerbOptions
 
 
-class Options(Base):
+class Options(VerbOptions):
     network: Literal["tcp", "unix"] | None = None
     address: str | None = None
     prompt: bool = False

@@ -13,7 +13,7 @@ from encconf.cli.console import Console
 from encconf.cli.shared import CREDENTIALS, DRY_RUN, INPUT_TYPE, JSON, YES
 from encconf.engine.metadata import Metadata, metadata_of
 from encconf.errors import NoConfigError, StrangerError, as_data
-from encconf.record import Options as Base
+from encconf.record import VerbOptions
 from encconf.rules.config import NAME, Config, Destination, find_config, load
 from encconf.text.printable import quoted
 from encconf.verbs import batch, files
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from encconf.git.copies import Copies
 
 
-class Options(Base):
+class Options(VerbOptions):
     file: Sequence[str] = ()
     yes: bool = False
     dry_run: bool = False

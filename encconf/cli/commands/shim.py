@@ -16,14 +16,14 @@ from encconf.cli.command import Argument, Command
 from encconf.cli.console import Console
 from encconf.errors import OutputError
 from encconf.io import trust
-from encconf.record import Options as Base
+from encconf.record import VerbOptions
 from encconf.text.printable import quoted
 from encconf.verbs import files
 
 _MARK = "from encconf.cli import run"
 
 
-class Options(Base):
+class Options(VerbOptions):
     folder: str
 
 

@@ -17,7 +17,7 @@ from encconf.formats.emit import Naming
 from encconf.identities.credentials import Credentials
 from encconf.io import fileio, programs, trust
 from encconf.io.process import stay_in_memory
-from encconf.record import Options as Base
+from encconf.record import VerbOptions
 from encconf.systemd import rules, server, units
 from encconf.systemd.server import Values
 from encconf.text.document import Document
@@ -27,7 +27,7 @@ from encconf.verbs import export, files
 # --- serve ----------------------------------------------------------------------------------------
 
 
-class ServeOptions(Base):
+class ServeOptions(VerbOptions):
     file: Sequence[str] = ()
     socket: str | None = None
     allow: Sequence[str] = ()
