@@ -151,7 +151,8 @@ def dies_with_us() -> Callable[[], None] | None:
     Only Linux has this (PR_SET_PDEATHSIG).  The call takes no lock and imports nothing, so that another
     thread of this process cannot make it wait.  What counts is the end of the thread that starts the child.
     """
-    if not sys.platform.startswith("linux"):
+    system = sys.platform  # a variable, so that mypy checks the rest on other systems, too
+    if not system.startswith("linux"):
         return None
     try:
         import ctypes
