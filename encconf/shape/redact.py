@@ -32,6 +32,8 @@ _LONGEST_LINE = 16  # the least length of a line of a longer value that counts a
 _HELD = 1 << 20  # bytes that a stream holds back at most
 _LINE_BREAKS = b"\r\n"
 _FIRST = 3  # how many bytes of a form are looked up first
+_PIECE = 512  # a longer form is looked for in pieces of this length: so no form is long
+_OVERLAP = 16  # bytes that two pieces have in common, so that there is nothing between them
 
 
 class Redactor:
@@ -49,11 +51,10 @@ class Redactor:
             for part in (data, *(line for line in data.splitlines() if len(line) >= _LONGEST_LINE)):
                 if len(part) >= SHORTEST:
                     forms |= {form.translate(None, _LINE_BREAKS) for form in _forms(part)}
-        forms = {form for form in forms if len(form) >= SHORTEST}
+        forms = {piece for form in forms if len(form) >= SHORTEST for piece in _pieces(form)}
         self._forms = sorted(forms)
         self._longest = len(max(forms, key=len, default=b""))
-        firsts = b"|".join(sorted({re.escape(form[:_FIRST]) for form in forms})) or b"(?!)"
-        self._firsts = re.compile(b"(?=" + firsts + b")")  # they may overlap
+        self._firsts = {form[:_FIRST] for form in forms}
         self._search = _compiled(self._forms)
 
     def redact(self, text: str) -> str:
@@ -64,39 +65,37 @@ class Redactor:
 
     def replace(self, data: bytes) -> bytes:
         """Return bytes with `MARK` in place of each secret."""
-        spans = self._spans(data)
+        spans = _merged(self._found(data))
         return _marked(data, spans, len(data)) if spans else data
 
-    def split(self, data: bytes) -> tuple[bytes, bytes]:
-        """Return the bytes that can be printed, without secrets, and the rest, which may begin one."""
-        spans = self._spans(data)
+    def split(self, data: bytes) -> tuple[bytes, bytes, bool]:
+        """Return the bytes that can be printed, without secrets, and the rest, which may begin one.
+
+        Also returns whether the rest begins inside a secret, whose mark is printed already.
+        """
+        found = self._found(data)
         end = self._held_from(data)
-        for start, stop in spans:
-            if start < end < stop:
-                end = start
+        # What is inside the rest is found again, if the rest begins with the first that does not end before.
+        end = next((start for start, stop in found if start < end < stop), end)
         if len(data) - end > _HELD:
             end = len(data)
-        return _marked(data, [span for span in spans if span[1] <= end], end), data[end:]
+        spans = _merged((start, min(stop, end)) for start, stop in found if start < end)
+        is_inside = any(start < end < stop for start, stop in found)
+        return _marked(data, spans, end), data[end:], is_inside
 
-    def _spans(self, data: bytes) -> list[tuple[int, int]]:
-        """Return the spans of secrets, which do not overlap."""
+    def _found(self, data: bytes) -> list[tuple[int, int]]:
+        """Return the spans of forms by their start.  They may overlap."""
         if self._search is None:
             return []
         joined = data.translate(None, _LINE_BREAKS)
-        found = self._search(joined)
-        if found is None:
-            return []
-        original = _offsets(data) if len(joined) < len(data) else None
         spans: list[tuple[int, int]] = []
+        found = self._search(joined)
         while found is not None:
-            start, end = found.span()
-            if spans and start < spans[-1][1]:
-                spans[-1] = spans[-1][0], max(end, spans[-1][1])
-            else:
-                spans.append((start, end))
-            found = self._search(joined, start + 1)  # another may begin inside this one
-        if original is None:
+            spans.append(found.span())
+            found = self._search(joined, found.start() + 1)  # another may begin inside this one
+        if not spans or len(joined) == len(data):
             return spans
+        original = _offsets(data)
         return [(original(start), original(end - 1) + 1) for start, end in spans]
 
     def _held_from(self, data: bytes) -> int:
@@ -109,7 +108,9 @@ class Redactor:
         tail = data[near:]
         joined = tail.translate(None, _LINE_BREAKS)
         last = max(len(joined) - _FIRST + 1, 0)
-        for start in (*(found.start() for found in self._firsts.finditer(joined)), *range(last, len(joined))):
+        for start in range(len(joined)):
+            if start < last and joined[start : start + _FIRST] not in self._firsts:
+                continue
             begun = joined[start:]
             at = bisect_left(self._forms, begun)
             if at < len(self._forms) and self._forms[at].startswith(begun) and self._forms[at] != begun:
@@ -129,18 +130,33 @@ class Stream:
 
     def __init__(self, redactor: Redactor) -> None:
         self._redactor = redactor
+        self._is_inside = False
         self.held = b""
         """What may be the beginning of a secret."""
 
     def feed(self, data: bytes) -> bytes:
         """Return what can be printed now."""
-        done, self.held = self._redactor.split(self.held + data)
-        return done
+        was_inside = self._is_inside
+        done, self.held, is_inside = self._redactor.split(self.held + data)
+        self._is_inside = is_inside or (was_inside and not done)
+        return done.removeprefix(MARK.encode()) if was_inside else done
 
     def flush(self) -> bytes:
         """Return what was held back, after a pause or at the end."""
-        held, self.held = self.held, b""
-        return self._redactor.replace(held)
+        held, self.held = self._redactor.replace(self.held), b""
+        was_inside, self._is_inside = self._is_inside, False
+        return held.removeprefix(MARK.encode()) if was_inside else held
+
+
+def _merged(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return spans, in the order of their starts, without those that overlap."""
+    merged: list[tuple[int, int]] = []
+    for start, stop in spans:
+        if merged and start < merged[-1][1]:
+            merged[-1] = merged[-1][0], max(stop, merged[-1][1])
+        else:
+            merged.append((start, stop))
+    return merged
 
 
 def _marked(data: bytes, spans: list[tuple[int, int]], end: int) -> bytes:
@@ -178,6 +194,13 @@ def _compiled(forms: list[bytes]) -> Any:
     # Every byte is written as \xHH: nothing of a secret has a meaning in the pattern.
     pattern = b"|".join(b"".join(b"\\x%02x" % byte for byte in form) for form in forms)
     return re2.compile(pattern, options).search
+
+
+def _pieces(form: bytes) -> Iterator[bytes]:
+    """Yield a form, or pieces of a long one: a text full of a long form would take hours to search."""
+    yield form[:_PIECE]
+    for start in range(_PIECE - _OVERLAP, len(form) - _OVERLAP, _PIECE - _OVERLAP):
+        yield form[start : start + _PIECE]
 
 
 def _forms(data: bytes) -> Iterator[bytes]:

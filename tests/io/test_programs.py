@@ -113,9 +113,13 @@ def test_which_variables_make_other_programs_run_something() -> None:
         *("PATH", "Path", "bash_env", "PYTHONPATH", "NODE_OPTIONS", "_JAVA_OPTIONS", "LD_PRELOAD", "GIT_SSH"),
         *("DYLD_INSERT_LIBRARIES", "npm_config_script_shell", "UV_INDEX", "BASH_FUNC_x%%", "OPENSSL_CONF"),
         *("PYTHONPYCACHEPREFIX", "KUBECONFIG", "AWS_PAGER", "TF_CLI_ARGS", "SOPS_AGE_KEY_CMD"),
+        *("GIT_CONFIG_COUNT", "GIT_SSH_COMMAND", "GIT_SEQUENCE_EDITOR", "GIT_EXEC_PATH", "GIT_DIR"),
     ):
         assert programs.runs_code(name), name
-    for name in ("", "A", "PATHS", "MYPATH", "GIT", "LD", "LDAP_URL", "UVICORN_PORT", "HOME_PAGE", "ENVIRON"):
+    for name in (
+        *("", "A", "PATHS", "MYPATH", "GIT", "LD", "LDAP_URL", "UVICORN_PORT", "HOME_PAGE", "ENVIRON"),
+        *("GIT_SHA", "GIT_COMMIT", "GIT_BRANCH", "GIT_AUTHOR_NAME", "GIT_REPO_URL"),  # of builds
+    ):
         assert not programs.runs_code(name), name
 
 
