@@ -140,7 +140,7 @@ def _is_trusted(folder: str, tree: str | None) -> bool:
         real = os.path.realpath(folder)
         if real == folder:
             _WITHOUT_LINKS.add(folder)
-    inside = _is_below(real, tree) or (real != folder and _is_below(os.path.normpath(folder), tree))
+    inside = _is_below(real, tree)
     if not inside and real != folder:  # a link of the work tree may lead out of it
         inside = any(os.path.realpath(place) == tree for place in upwards(folder))
     return not inside or real == os.path.realpath(os.path.dirname(os.path.abspath(sys.executable)))

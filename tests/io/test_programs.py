@@ -205,8 +205,10 @@ class TestWorkTree:
 
     def test_one_that_contains_your_home_is_trusted(self, tree: Path) -> None:
         for home in (tree, tree / "home"):
-            environ = {"PATH": f"{tree}/bin", "HOME": str(home)}
-            assert programs.find("p", environ) == f"{tree}/bin/p"
+            for variable in ("HOME", "USERPROFILE"):
+                assert programs.find("p", {"PATH": f"{tree}/bin", variable: str(home)}) == f"{tree}/bin/p"
+            elsewhere = {"PATH": f"{tree}/bin", "HOME": f"{tree.parent}/other", "USERPROFILE": str(home)}
+            assert programs.find("p", elsewhere) is None
 
     def test_another_one_is_trusted(self, tree: Path, tmp_path: Path) -> None:
         """pyenv and Homebrew are work trees."""
