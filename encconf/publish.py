@@ -329,7 +329,7 @@ def put_vault(settings: Settings, name: str, content: Content, credentials: Cred
 
     first = settings.get("vault_kv_version") == 1
     if first:
-        _refuse_other_engines(parts, get)
+        _refuse_other_engines(server, credentials, parts)
     try:
         found = get(parts)
         if _same(found["data"] if first else found["data"]["data"], content):
@@ -345,18 +345,13 @@ def put_vault(settings: Settings, name: str, content: Content, credentials: Cred
     return True
 
 
-def _refuse_other_engines(parts: list[str], get: Callable[[list[str]], dict[str, Any]]) -> None:
+def _refuse_other_engines(server: str, credentials: Credentials, parts: list[str]) -> None:
     """Raise PublishError if a path is in an engine that is not KV, where values could be settings."""
-    try:
-        kind = get(["sys", "internal", "ui", "mounts", *parts])["data"]["type"]
-    except MasterKeyError as error:
-        if error.reason != "denied" or not error.code:
-            raise
-        return  # the token may not ask that
-    except (TypeError, LookupError):
-        return
-    if kind not in ("kv", "generic"):
-        name = printable(f"{parts[0]} is an engine of the type {kind}")[:200]
+    from encconf.providers import vault
+
+    engine = vault.engine_of(server, credentials, parts, again=False)
+    if engine is not None and engine[0] not in ("kv", "generic"):
+        name = printable(f"{parts[0]} is an engine of the type {engine[0]}")[:200]
         raise _failed("vault", f"{name}, not KV", "correct vault_kv_mount_name")
 
 

@@ -36,6 +36,10 @@ Below a namespace, which can be the beginning of a path, ``sys`` and ``auth`` ar
 """
 
 
+_USUAL = "transit"
+"""The path where Vault mounts a transit engine by default, so that nobody mounts another engine there."""
+
+
 class VaultKey(MasterKey):
     """A key of a transit engine, at any mount path.
 
@@ -119,9 +123,10 @@ class VaultKey(MasterKey):
         """Return the member ``wanted`` of the answer to ``ENGINE/VERB/NAME``."""
         from encconf.providers import vault
 
-        server = self._checked()
-
-        steps = [*self.engine.split("/"), verb, self.key_name]
+        server, engine = self._checked(), self.engine.split("/")
+        if self.engine != _USUAL:
+            self._refuse_other_engines(server, engine, credentials)
+        steps = [*engine, verb, self.key_name]
         needs = printable(f"update on {self.engine}/{verb}/{self.key_name}")
         answer = vault.ask(server, credentials, "POST", steps, needs, json=question)
         try:
@@ -131,3 +136,27 @@ class VaultKey(MasterKey):
         if not isinstance(found, str):
             raise vault.odd_answer(server)
         return found
+
+    def _refuse_other_engines(self, server: str, engine: list[str], credentials: Credentials) -> None:
+        """Raise BadKeyError if the path is not a transit engine: KV version 1 would store the question.
+
+        Otherwise the entry of a file could write there, with the token of whoever opens the file.
+        """
+        from encconf.providers import vault
+
+        known = credentials.client(("vault engines", server), dict[str, "tuple[str, list[str]] | None"])
+        if self.engine not in known:
+            known[self.engine] = vault.engine_of(server, credentials, engine)
+        found = known[self.engine]
+        if found is None:
+            return  # the token may do nothing there
+        kind, mount = found
+        if "transit" not in kind:
+            wrong = f"an engine of the type {printable(kind)[:40]}"
+        elif engine[-len(mount) :] != mount:  # a namespace may come before the mount
+            wrong = "a path in one"
+        else:
+            return
+        raise BadKeyError(
+            f"its engine_path is not that of a transit engine, but {wrong}", hint=f"it looks like {_FORM}"
+        )

@@ -112,6 +112,25 @@ def valid(
     return None
 
 
+def engine_of(
+    server: str, credentials: Credentials, steps: Sequence[str], *, again: bool = True
+) -> tuple[str, list[str]] | None:
+    """Return the type and the mount of the engine that a path is in.
+
+    Returns None if the server does not say it.  A token that may do anything in an engine may ask for it.
+    """
+    try:
+        path = ["sys", "internal", "ui", "mounts", *steps]
+        found = ask(server, credentials, "GET", path, "", again=again)["data"]
+        return str(found["type"]), str(found["path"]).strip("/").split("/")
+    except MasterKeyError as error:
+        if error.reason not in ("denied", "wrong") or not error.code:
+            raise
+        return None
+    except (TypeError, LookupError):
+        return None
+
+
 def _is_refused(server: str, credentials: Credentials, who: Identity, namespace: str | None) -> bool:
     """Whether the server does not know the token.  If it does, the token's policy was the reason."""
     try:

@@ -31,9 +31,7 @@ class Flat(NamedTuple):
     secret: bool
 
 
-def values(
-    front: Front, sources: Iterable[files.Input], naming: Naming, *, resolve: bool
-) -> dict[str, Flat]:
+def values(front: Front, sources: Iterable[files.Input], naming: Naming, *, resolve: bool) -> dict[str, Flat]:
     """Return the values of files by name.  Later files override earlier ones.
 
     With ``resolve``, references are replaced with the values that they refer to

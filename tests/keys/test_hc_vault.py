@@ -166,13 +166,50 @@ def test_a_name_of_a_file_cannot_leave_its_engine(engine: str, name: str) -> Non
 
 @pytest.mark.parametrize("name", ["%2e%2e", "a%2fb", "a?b", "a#b", "a;b", "é"])
 def test_odd_names_are_percent_encoded(name: str) -> None:
-    with Script(opened()) as server:
+    with Script((404, "{}"), opened(), reads=True) as server:
         key = VaultKey(server.address, f"m/{name}", name)
         assert key.unwrap("vault:v1:x", server.credentials()) == DATA_KEY
-    (seen,) = server.seen
+    mounts, seen = server.seen
     assert seen.path.count("/") == 5
     assert "?" not in seen.path
     assert unquote(seen.path) == f"/v1/m/{name}/decrypt/{name}"
+    assert mounts.path.count("/") == 7
+    assert unquote(mounts.path) == f"/v1/sys/internal/ui/mounts/m/{name}"
+
+
+@services
+@pytest.mark.parametrize("may", ["create", "update"])
+@pytest.mark.parametrize("engine", ["stored", "stored/of/a team", "n/stored"])
+def test_an_entry_of_a_file_writes_nothing_to_an_engine_of_secrets(
+    engine: str, may: str, bao: OpenBao
+) -> None:
+    for client in (bao.root, bao.client(namespace="n")):
+        if client is not bao.root:
+            bao.root.sys.create_namespace("n")
+        client.sys.enable_secrets_engine("kv", path="stored", options={"version": "1"})
+    try:
+        key = VaultKey(bao.address, engine, "app")
+        for token in (bao.token((f"{engine}/decrypt/app", may)), ROOT_TOKEN):
+            error = failure(key, "vault:v1:chosen", Credentials(environ_for(bao, token)))
+            assert "is not that of a transit engine, but an engine of the type kv" in error.message
+            with pytest.raises(BadKeyError, match="is not that of a transit engine"):
+                key.wrap(DATA_KEY, Credentials(environ_for(bao, token)))
+        for verb in ("encrypt", "decrypt"):
+            assert bao.root.read(f"{engine}/{verb}/app") is None
+    finally:
+        bao.root.sys.disable_secrets_engine("stored")
+        bao.root.sys.delete_namespace("n")
+
+
+@services
+def test_an_entry_of_a_file_calls_nothing_else_in_a_transit_engine(bao: OpenBao) -> None:
+    transit = bao.root.secrets.transit
+    bao.root.sys.enable_secrets_engine("transit", path="here")
+    transit.create_key("decrypt", mount_point="here")
+    key = VaultKey(bao.address, "here/keys", "rotate")
+    error = failure(key, "vault:v1:x", Credentials(environ_for(bao)))
+    assert error.message == "its engine_path is not that of a transit engine, but a path in one"
+    assert transit.read_key("decrypt", mount_point="here")["data"]["latest_version"] == 1
 
 
 # --- tokens, and where they go ---------------------------------------------------------------

@@ -1540,6 +1540,15 @@ def test_vault_token(engine: str, sides: Sides) -> None:
             done = box.run("decrypt", "v.yaml", environ=environ, code=128)
             assert "a transit engine: Vault keeps" in done.err or engine == "other"
     assert len(server.seen) == 1
+    with Script((200, '{"data": {"type": "kv", "path": "secret/"}}'), reads=True) as server:
+        _write_for_vault(sides, server.address, "secret")
+        environ |= {"VAULT_ADDR": server.address}
+        for box in sides.all:
+            box.run("decrypt", "v.yaml", environ=environ, code=128)
+    assert [seen.path for seen in server.seen] == [
+        "/v1/secret/decrypt/k",
+        *["/v1/sys/internal/ui/mounts/secret"] * 2,
+    ]
 
 
 def test_try_again(sides: Sides) -> None:
