@@ -45,6 +45,10 @@ def run() -> NoReturn:
         sys.warnoptions.append("ignore::FutureWarning")
         if "warnings" in sys.modules:
             sys.modules["warnings"].simplefilter("ignore", FutureWarning)
+    # gRPC prints a line of its own to stderr for each connection that fails.  encconf reports the error.  Not
+    # in `os.environ`, so that no program gets this setting.
+    if "GRPC_VERBOSITY" not in os.environ:
+        os.putenv("GRPC_VERBOSITY", "NONE")
     try:
         code = main()
     except SystemExit as ended:

@@ -341,10 +341,24 @@ def width_of(descriptor: int, environ: Mapping[str, str]) -> int:
 def wrapped(line: str, width: int) -> list[str]:
     """Wrap a line between words.  Words that are too long stay whole, and so do lines with color codes.
 
-    A second column, which two blanks set apart, stays a column.
+    A second column, which two blanks set apart, stays a column.  A command at the end of the line stays
+    whole: it is to be copied, and a shell would take its second line for another command.
     """
     if width < _NARROW or len(line) <= width or "\033" in line:
         return [line]
+    import re
+
+    command = re.search(r": ((?:encconf|git|chmod|echo|pip) (?:(?![,;] | \().)+)$", line)
+    if command is None:
+        return _broken(line, width)
+    lines = _broken(line, width)
+    if any(part.endswith(command[1]) for part in lines):
+        return lines
+    blanks = len(line) - len(line.lstrip(" ")) + 2
+    return [*wrapped(line[: command.start() + 1], width), " " * blanks + command[1]]
+
+
+def _broken(line: str, width: int) -> list[str]:
     import re
     from textwrap import wrap
 

@@ -55,22 +55,22 @@ def _settings(text: str, known: Collection[str]) -> dict[str, list[str]]:
     return found
 
 
-def add_identity(path: str, address: str, known: Collection[str]) -> bool:
+def add_identity(path: str, address: str, known: Collection[str]) -> list[str] | None:
     """Add the address of a source of identities to the file, or create the file with mode 0600.
 
-    Returns False, without a change, if the file names other sources only.  Raises MasterKeyError for a file
-    that cannot be used, and OutputError if it cannot be written.
+    If the file has this setting already, returns its sources, without a change.  Raises MasterKeyError for a
+    file that cannot be used, and OutputError if it cannot be written.
     """
     path = fileio.resolve(path)
     old = _read(path) if os.path.lexists(path) else None
     settings = _settings(old or "", known)
     if "identity" in settings:
-        return address in settings["identity"]
+        return settings["identity"]
     # Write it at the top, before any table.
     fileio.write_atomic(
         path, f"identity = {_quoted(address)}\n{old or ''}", mode=None if old else 0o600, replacing=old
     )
-    return True
+    return None
 
 
 def _quoted(text: str) -> str:

@@ -413,9 +413,9 @@ def refuse_existing(read: Callable[[], bytes]) -> None:
         raise exists_error()
 
 
-def exists_error() -> ExistsError:
+def exists_error(hint: str = "choose another name") -> ExistsError:
     """Return the error for a secret that would be overwritten."""
-    return ExistsError("a secret of this name exists and was not changed", hint="choose another name")
+    return ExistsError("a secret of this name exists and was not changed", hint=hint)
 
 
 def probe(scheme: str, credentials: Credentials) -> Probe:

@@ -12,7 +12,7 @@ import re
 
 from encconf.errors import EncconfError, ExistsError, SourceError
 from encconf.text.printable import printable
-from encconf.text.words import bool_word
+from encconf.text.words import bool_word, did_you_mean
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ class _Written(str):
 
 def pick(data: bytes, field: str) -> bytes:
     """Return the field of a secret.  Raises SourceError, with the reason ``missing`` if there is none."""
-    tree = _tree(data)
-    found = _find(tree, field)
+    tree, is_json = _tree(data)
+    found = _find(tree, field, suggest=is_json)
     if isinstance(found, str):
         return found.encode(errors="surrogatepass")
     if isinstance(found, bytes):
@@ -95,9 +95,10 @@ def _text(tree: Any) -> str:
     return json.dumps(tree, ensure_ascii=False, default=str)
 
 
-def _tree(data: bytes) -> Any:
+def _tree(data: bytes) -> tuple[Any, bool]:
+    """Return what a secret contains, and whether it is JSON.  Most texts are YAML by accident, too."""
     try:
-        return json.loads(data, parse_float=_Written, parse_int=_Written)
+        return json.loads(data, parse_float=_Written, parse_int=_Written), True
     except (ValueError, RecursionError):
         pass
     from encconf import formats
@@ -110,10 +111,11 @@ def _tree(data: bytes) -> Any:
         raise SourceError(
             "a field is asked for, and the secret is neither JSON nor YAML", hint="leave #FIELD out"
         )
-    return trees[0]
+    return trees[0], False
 
 
-def _find(tree: Any, field: str) -> Any:
+def _find(tree: Any, field: str, *, suggest: bool) -> Any:
+    """Return a member.  Raises SourceError, which has a similar name only if names may be shown."""
     if isinstance(tree, dict) and field in tree:
         return tree[field]
     for step in field.split("/"):
@@ -122,10 +124,11 @@ def _find(tree: Any, field: str) -> Any:
         elif isinstance(tree, list) and _INDEX.fullmatch(step) and int(step) < len(tree):
             tree = tree[int(step)]
         else:
+            names = map(str, tree) if suggest and isinstance(tree, dict) else ()
             raise SourceError(
                 f"the secret has no field {_shown(field)}",
                 reason="missing",
-                hint="#FIELD names one of its members",
+                hint=printable(did_you_mean(step, names), 80) or "#FIELD names one of its members",
             )
     return tree
 

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Final
@@ -441,21 +442,27 @@ def resolve(
 
 
 def _check(found: Sequence[_Found]) -> None:
-    """Raise one error for all problems.  If they are in one file, it names the file as other errors do."""
+    """Raise one error for all problems.  If they are in one file, it names the file as other errors do.
+
+    Advice for one of several problems is below it.
+    """
     problems = [(each, each.answer) for each in found if isinstance(each.answer, SourceError)]
     if not problems:
         return
     files = {reference.file for reference, _ in problems}
     which = "its only reference" if len(found) == 1 else f"{len(problems)} of {len(found)} references"
     lines = [f"{which} could not be resolved"]
+    hints = Counter(error.hint for _, error in problems if error.hint)
+    own = {hint for hint, count in hints.items() if count == 1 and len(problems) > 1}
     for reference, error in problems:
         where = spell(reference.path)
         if len(files) > 1:
             where = f"{reference.file}: {where}"
         what = f"  {reference.uri.label}" if reference.uri is not None else ""
-        lines.append(f"  {where}{what}  {error.message}".replace("\n", "\n    "))
-    hints = dict.fromkeys(error.hint for _, error in problems if error.hint)
-    unresolved = UnresolvedError("\n".join(lines), hint="; ".join(hints) if len(hints) < 3 else None)
+        advice = f"\n{error.hint}" if error.hint in own else ""
+        lines.append(f"  {where}{what}  {error.message}{advice}".replace("\n", "\n    "))
+    shared = [hint for hint in hints if hint not in own]
+    unresolved = UnresolvedError("\n".join(lines), hint="; ".join(shared) or None)
     unresolved.temporary = all(is_temporary(error) for _, error in problems)
     unresolved.file = files.pop() or None if len(files) == 1 else None
     raise unresolved

@@ -79,7 +79,7 @@ def store(uri: Uri, value: bytes, credentials: Credentials, *, replace: bool) ->
     if uri.field is not None:
         data = fields.insert(data or {}, uri.field, value, replace=replace)
     elif data is not None and not replace:
-        raise exists_error()
+        raise exists_error("choose another name, or add a field to it: #FIELD")
     else:
         fields.members(value)  # raises SourceError for anything else
         data = json.loads(value)

@@ -270,9 +270,9 @@ def _configure(front: Front, credentials: Credentials, address: str) -> None:
     fileio.make_folders(os.path.dirname(path), 0o700)
     with about(path):
         named = userconfig.add_identity(path, address, SETTINGS)
-    if named:
+    if named is None:
         front.note(f"added its address to {path}")
-    else:
+    elif address not in named:
         front.warn(f"{path} names another identity and was not changed", hint=f"add {address} to its list")
     by, addresses = credentials.named("identity")
     if by == SETTINGS["identity"] and address not in addresses:

@@ -34,7 +34,7 @@ from encconf.keys import MasterKey, is_personal
 from encconf.keys.age import POST_QUANTUM, AgeKey
 from encconf.keys.own import Own
 from encconf.record import VerbOptions
-from encconf.rules.config import NAME, Config, find_config, load
+from encconf.rules.config import NAME, Config, find_config, load, proposed_file
 from encconf.text.printable import counted, listed, one_line, printable, quoted
 from encconf.verbs import batch, files, members, rekey
 from encconf.verbs.recipients import Change, Changing, Rekeying, Updating, update
@@ -524,11 +524,11 @@ def whoami(options: Asking, front: Front) -> None:
         front.note(place + (count if paths else ""))
     for place in own.locked:
         front.note(f"{place}: protected by a passphrase, so its recipient is not known here")
-    for place, found, _ in own.broken:
-        front.warn(f"{place}: {found}" if place else found)
+    for place, found, hint in own.broken:
+        front.warn(f"{place}: {found}" if place else found, hint=hint)
     if not own.places and not own.locked and not own.broken:
         front.note("you have no key on this machine")
-    if own.broken or not own.places or (paths and not any(opened.values())):
+    if not own.broken and (not own.places or (paths and not any(opened.values()))):
         front.hint(with_names(own.advice()))
 
 
@@ -543,6 +543,7 @@ def readable_files(front: Front, own: Own) -> tuple[list[str], dict[str, list[st
         paths = batch.files(front, [os.path.relpath(top) if top else os.curdir], recursive=True)
     except MissingFileError:
         paths = []
+    paths = [path for path in paths if not proposed_file(path)]
     masters: dict[str, set[MasterKey]] = {}
     for path in paths:
         try:

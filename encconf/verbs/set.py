@@ -12,6 +12,7 @@ from encconf.engine.effects import report
 from encconf.engine.metadata import Metadata
 from encconf.errors import (
     EmptyDocumentError,
+    KeyAccessError,
     MissingFileError,
     PathBlockedError,
     PathNotFoundError,
@@ -24,6 +25,7 @@ from encconf.record import Record, VerbOptions
 from encconf.rules.config import Rule
 from encconf.text.document import Document
 from encconf.text.path import Path, parse
+from encconf.text.printable import quoted
 from encconf.verbs import files
 from encconf.verbs.rule import Selecting, admission_to, rule_for, warn_of_other
 
@@ -75,7 +77,7 @@ def run(options: Options, front: Front, ask_hidden: Callable[[str], str]) -> Non
     new: Plain = changes.from_json(given) if json else given
     if path[:1] == "[" and len(given) > 1 and given[0] == given[-1] == '"' and not (json or string):
         front.hint("the quotes are part of the value; use --json for a JSON value, as in sops")
-    Edits(
+    edits = Edits(
         file,
         target,
         [(where, new if json or string else changes.AsBefore(given))],
@@ -86,7 +88,14 @@ def run(options: Options, front: Front, ask_hidden: Callable[[str], str]) -> Non
         force=options.force,
         rule=lambda: rule_for(file, options, notify=front.warn),
         warn=lambda metadata: warn_of_other(front, file, options, metadata),
-    ).run(front)
+    )
+    try:
+        edits.run(front)
+    except KeyAccessError as error:
+        if not error.unexpected:
+            without = f"to propose the value without a key: encconf propose {quoted(file)} {quoted(path)}"
+            error.hint = f"{without}; or {error.hint}" if error.hint else without
+        raise
     if like:
         front.hint(f"this file is new; {like}")
 

@@ -90,6 +90,8 @@ def test_encconf_alone(repo: Repo, project: Project) -> None:
     assert lines[2].startswith("no .sops.yaml: ")
     assert lines[3].startswith("sops is called in: .envrc")
     assert lines[4].startswith("next: encconf whoami (none of your keys opens these files), encconf check")
+    keyless = project.run(environ={"SOPS_AGE_KEY": ""}).out
+    assert keyless.splitlines()[4].startswith("next: encconf keygen (you have no key), encconf check")
 
 
 def test_only_what_is_not_done_is_suggested(sealed: Project) -> None:

@@ -341,3 +341,34 @@ def test_what_packages_say_about_old_versions_is_not_printed(project: Project, t
         err = process.communicate(timeout=60)[1]
         assert b"Vault needs the package requests" in err
         assert (b"FutureWarning" in err) == said
+
+
+@pytest.mark.services
+def test_grpc_prints_nothing_of_its_own(project: Project) -> None:
+    """A proxy that hangs up makes it print a line, unless a variable forbids it, which is not for others."""
+    script = (
+        "import os, socket, sys, threading; from encconf import cli\n"
+        "def main():\n"
+        "    assert 'GRPC_VERBOSITY' not in os.environ\n"
+        "    import grpc\n"
+        "    server = socket.create_server(('127.0.0.1', 0))\n"
+        "    os.environ['https_proxy'] = f'http://127.0.0.1:{server.getsockname()[1]}'\n"
+        "    channel = grpc.secure_channel('a.example:443', grpc.ssl_channel_credentials())\n"
+        "    ready = grpc.channel_ready_future(channel)\n"
+        "    server.accept()[0].close()\n"
+        "    server.accept()  # it tries again, so that it has noticed\n"
+        "    return 0\n"
+        "if sys.argv[1] == 'run': cli.main = main; cli.run()\n"
+        "main()"
+    )
+    for how, silent in (("run", True), ("import", False)):
+        environ = {name: value for name, value in project.environ.items() if "proxy" not in name.lower()}
+        done = subprocess.run(
+            [sys.executable, "-c", script, how],
+            cwd=ROOT,
+            env=environ,
+            capture_output=True,
+            timeout=60,
+            check=True,
+        )
+        assert (b"proxy" not in done.stderr) == silent

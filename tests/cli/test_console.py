@@ -77,6 +77,17 @@ def test_the_line_does_not_wrap(written: Screen, width: int) -> None:
 
 
 @pytest.mark.parametrize("width", [40, 57, 80])
+def test_a_command_at_the_end_of_a_line_stays_whole(width: int) -> None:
+    command = f"encconf keys add --name Bob age1{'x' * 58}"
+    lines = console.wrapped(f"encconf: hint: send this line to {'Olga or ' * 7}Max: {command}", width)
+    assert lines[-1] == f"  {command}"
+    assert all(len(part) <= width for part in lines[:-1])
+    fitting = "encconf: hint: " + "some words and then " * 2 + ": encconf whoami"
+    assert console.wrapped(fitting, width)[-1].endswith("encconf whoami")
+    assert console.wrapped(f"run: {command}, then check it", 40)[-1] == "  then check it"
+
+
+@pytest.mark.parametrize("width", [40, 57, 80])
 def test_long_lines_are_wrapped_between_words(width: int) -> None:
     line = "encconf: hint: " + "some words and then " * 9 + "/a/path/" + "x" * 90 + " and more words after it"
     lines = console.wrapped(line, width)

@@ -180,6 +180,10 @@ def test_whoami(team: Project, bob: AgeKey) -> None:
     assert "opens 3 of 3 encrypted files here" in done.err
     data = json.loads(team.run("whoami", "--json").out)
     assert [(each["recipient"], len(each["files"])) for each in data["keys"]] == [(team.key.recipient, 3)]
+    team.run("propose", "a.enc.yaml", "new", input="x")
+    assert "opens 3 of 3 encrypted files here" in team.run("whoami").err
+    done = team.run("whoami", environ={"SOPS_AGE_KEY": "nonsense"})
+    assert done.err.count("SOPS_AGE_KEY") == 1
     done = team.run("whoami", environ={"SOPS_AGE_KEY": bob.identity})
     assert done.out == f"{bob.recipient}\n"
     assert f"send this line to alice: encconf keys add --name YOUR-NAME {bob.recipient}" in done.err

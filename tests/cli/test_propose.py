@@ -112,6 +112,14 @@ class TestPropose:
         assert "the file is a single value, to which nothing can be added" in done.err
         assert proposals(shop) == []
 
+    def test_set_without_a_key_names_the_proposal(self, shop: Project) -> None:
+        done = shop.run("set", FILE, "db.port", "5433", environ=KEYLESS, code=128)
+        command = done.err.partition("to propose the value without a key: ")[2].partition(";")[0]
+        shop.run(*command.split()[1:], input="5433", environ=KEYLESS)
+        assert len(proposals(shop)) == 1
+        done = shop.run("whoami", environ=KEYLESS)
+        assert "create a key with encconf keygen" in done.err
+
     def test_a_value_without_a_secret_is_refused(self, shop: Project) -> None:
         """Nothing of it would be encrypted."""
         for value in ("null", '""', "[]", "{}", '{"a": [null, {"b": ""}]}'):

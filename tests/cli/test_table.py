@@ -41,6 +41,11 @@ def test_every_command_has_an_example() -> None:
         assert not any("\n" in text or "  " in text or "{plural}" in text for text in texts)
 
 
+def test_every_example_fits_a_terminal_of_80_columns() -> None:
+    examples = [example for name in table.ALL for example in table.command(name).examples]
+    assert [example for example in examples if len(example) > 78] == []  # the help indents them
+
+
 def test_every_option_is_explained_and_every_shared_option_is_used() -> None:
     used = {option for command in table.commands() for option in command.options}
     for value in vars(shared).values():

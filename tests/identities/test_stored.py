@@ -675,6 +675,7 @@ class TestKeyring:
         recipient = before[0].rpartition("- ")[2].split()[0]
         assert f"your age key: {recipient} (keyring:encconf/identity)" in done.err
         assert "already names your key" in done.err
+        assert "added its address" not in done.err
         assert before == (fresh.read(".sops.yaml"), config_of(fresh).read_text())
         done = desktop.run(f"{self.ENCCONF} keygen --to keyring:encconf/identity", code=1)
         assert "exists and was not changed" in done.err

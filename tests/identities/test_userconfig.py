@@ -111,16 +111,16 @@ class TestConfiguration:
 def test_an_address_is_added_to_a_file_that_stays_as_it_is(tmp_path: Path) -> None:
     path = tmp_path / "config.toml"
     address = 'file:~/\x7f\U0001f511 "mine".txt'
-    assert userconfig.add_identity(str(path), address, ["identity", "x"])
+    assert userconfig.add_identity(str(path), address, ["identity", "x"]) is None
     assert path.stat().st_mode & 0o777 == 0o600
     path.write_text("# mine\nx = 'env:X'\n")
     path.chmod(0o640)
-    assert userconfig.add_identity(str(path), address, ["identity", "x"])
+    assert userconfig.add_identity(str(path), address, ["identity", "x"]) is None
     assert path.stat().st_mode & 0o777 == 0o640
     assert path.read_text().endswith("\n# mine\nx = 'env:X'\n")
     assert tomllib.loads(path.read_text()) == {"identity": address, "x": "env:X"}
-    assert userconfig.add_identity(str(path), address, ["identity", "x"])
-    assert not userconfig.add_identity(str(path), "env:OTHER", ["identity", "x"])
+    assert userconfig.add_identity(str(path), "env:OTHER", ["identity", "x"]) == [address]
+    assert tomllib.loads(path.read_text())["identity"] == address
 
 
 @pytest.mark.posix
@@ -129,7 +129,7 @@ def test_the_mode_of_a_file_stays_and_a_new_one_is_private(tmp_path: Path) -> No
     old.write_text("age_passphrase = 'env:X'\n")
     old.chmod(0o640)
     for path, mode in ((old, 0o640), (new, 0o600)):
-        assert userconfig.add_identity(str(path), "env:Y", ["identity", "age_passphrase"])
+        assert userconfig.add_identity(str(path), "env:Y", ["identity", "age_passphrase"]) is None
         assert stat.S_IMODE(path.stat().st_mode) == mode
-        assert not userconfig.add_identity(str(path), "env:Z", ["identity", "age_passphrase"])
+        assert userconfig.add_identity(str(path), "env:Z", ["identity", "age_passphrase"]) == ["env:Y"]
         assert tomllib.loads(path.read_text())["identity"] == "env:Y"

@@ -51,6 +51,19 @@ def test_a_field_that_is_not_there(field: str) -> None:
     assert "s3cret" not in f"{caught.value} {caught.value.hint}"
 
 
+@pytest.mark.parametrize("field", ["pasword", "db/Password"])
+def test_a_misspelled_field_of_json_has_a_suggestion(field: str) -> None:
+    member = '{"password": "s3cret", "user": "x"}'
+    data = member if "/" not in field else f'{{"db": {member}}}'
+    with pytest.raises(SourceError) as caught:
+        fields.pick(data.encode(), field)
+    assert caught.value.hint == "did you mean password?"
+    # Any text may be YAML by accident, and then a name is a part of the secret.
+    with pytest.raises(SourceError) as caught:
+        fields.pick(b"password: s3cret", "pasword")
+    assert caught.value.hint == "#FIELD names one of its members"
+
+
 def test_a_field_is_put_as_it_is_and_the_others_stay() -> None:
     assert fields.put(None, "a", "ä\n".encode(), replace=False) == '{"a":"ä\\n"}'.encode()
     whole = b'{"n": 1.10, "big": 12345678901234567890123, "t": true, "l": [null], "a": "old"}'

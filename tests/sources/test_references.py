@@ -485,15 +485,18 @@ def test_only_references_below_a_path(
 
 
 @pytest.mark.usefixtures("store")
-def test_advice_for_two_problems_and_none_for_more(
+def test_advice_for_one_of_several_problems_is_below_it(
     seal: Callable[..., str], credentials: Callable[..., Credentials]
 ) -> None:
-    tree = ["ref+double://no/x", "ref+env://NOWHERE", "ref+systemd:x"]
-    rules = Resolve(schemes=["double", "env", "systemd"])
-    for count, hint in ((2, "ask for it; set it where you start this program"), (3, None)):
+    tree = ["ref+double://no/x", "ref+env://NOWHERE", "ref+env://NOT_HERE"]
+    rules = Resolve(schemes=["double", "env"])
+    usual, asked = "set it where you start this program", "\n    ask for it\n"
+    for count, hint, below in ((1, "ask for it", False), (2, None, True), (3, usual, True)):
         with pytest.raises(UnresolvedError) as caught:
             api.loads(seal({"a": tree[:count]}), credentials=credentials(), resolve=rules)
         assert caught.value.hint == hint
+        assert (asked in caught.value.message) == below
+        assert (usual in caught.value.message) == (count == 2)
 
 
 @pytest.mark.usefixtures("store")

@@ -190,8 +190,8 @@ def _way_report(found: Found) -> dict[str, object]:
 
 def _way_text(found: list[Found], user: str) -> str:
     count = sum(each.usable for each in found)
-    usable = f"{count} of {len(found)} secret stores {'is' if count == 1 else 'are'} usable on this machine"
-    lines = [f"{usable}, as {user}" if len(found) > 1 else f"as {user}"]
+    stores = f"{count} of {counted(len(found), 'secret store')}"
+    lines = [f"{stores} {'is' if count == 1 else 'are'} usable on this machine, as {user}"]
     for each in found:
         lines += ["", f"{each.way.name}: {'usable' if each.usable else 'not usable'} ({each.way.title})"]
         lines += [f"  {label:<14} {_part_text(part)}" for label, part in each.parts.items()]

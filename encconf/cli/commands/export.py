@@ -149,10 +149,10 @@ EXPORT = Command(
         'eval "$(encconf export --format shell secrets.enc.yaml)"',
         "uv run --env-file <(encconf export --format dotenv secrets.enc.yaml) app.py",
         "encconf export --format k8s secrets.enc.yaml | kubectl apply -f -",
-        "docker run --env-file <(encconf export --format docker-env secrets.enc.yaml) shop",
+        "docker run --env-file <(encconf export --format docker-env s.enc.yaml) shop",
         "encconf export --dir /run/shop secrets.enc.yaml",
         "encconf export --format env-file -o /etc/app.env secrets.enc.yaml",
-        "encconf export --format systemd-creds -o /etc/credstore.encrypted secrets.enc.yaml",
+        "encconf export --format systemd-creds -o /etc/credstore.encrypted s.enc.yaml",
     ],
 )
 

@@ -48,7 +48,13 @@ def show_overview(console: Console) -> None:
     own, keys = Own.of(console.credentials(), commands=False, stores=False), found.keys
     mine = own.unread or any(key.name in own.places for key in keys)
     if not mine and all(key.TYPE == "age" for key in keys):
-        steps.insert(0, "encconf whoami (none of your keys opens these files)")
+        has_none = not (own.places or own.locked or own.broken)
+        steps.insert(
+            0,
+            "encconf keygen (you have no key)"
+            if has_none
+            else "encconf whoami (none of your keys opens these files)",
+        )
     if not is_installed(found.root, list(found.metadata)):
         steps.append("encconf git install")
     console.lines("".join(f"{printable(line, 400)}\n" for line in describe(found, steps)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import Callable
 from threading import Event
@@ -24,7 +23,6 @@ class Options(VerbOptions):
 
 def keyservice(options: Options, console: Console) -> None:
     """Serve until SIGTERM, SIGHUP or Ctrl-C, which end it without an error."""
-    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # encconf reports the errors itself
     from encconf import keyservice
 
     collect_garbage()
@@ -82,8 +80,8 @@ KEYSERVICE = Command(
         ),
     ],
     examples=[
-        "encconf keyservice --network unix --address $XDG_RUNTIME_DIR/encconf.sock --prompt",
-        "SOPS_KEYSERVICE=unix://$XDG_RUNTIME_DIR/encconf.sock encconf decrypt secrets.enc.yaml",
+        "encconf keyservice --network unix --address $XDG_RUNTIME_DIR/key.sock --prompt",
+        "SOPS_KEYSERVICE=unix://$XDG_RUNTIME_DIR/key.sock encconf decrypt s.enc.yaml",
     ],
 )
 

@@ -111,8 +111,8 @@ SYSTEMD_SERVE = Command(
         INPUT_TYPE,
     ],
     examples=[
-        "encconf systemd serve secrets.enc.yaml --allow app.service:db_password=db.password",
-        "encconf systemd serve secrets.enc.yaml --allow 'app@*.service:token=tenants.%i.token'",
+        "encconf systemd serve s.enc.yaml --allow app.service:db_password=db.password",
+        "encconf systemd serve s.enc.yaml --allow 'app@*.service:token=%i.token'",
     ],
 )
 
@@ -260,7 +260,7 @@ SYSTEMD_UNIT = Command(
     ],
     examples=[
         "encconf systemd unit --unit app.service secrets.enc.yaml",
-        "encconf systemd unit -u app -a db_password=db.password -o /etc/systemd/system secrets.enc.yaml",
+        "encconf systemd unit -u app -a pw=db.pw -o /etc/systemd/system s.enc.yaml",
         "encconf systemd unit --user -u app -o ~/.config/systemd/user secrets.enc.yaml",
     ],
 )
