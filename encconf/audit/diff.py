@@ -145,7 +145,8 @@ def compare(old: Side, new: Side, *, one_file: bool, credentials: Credentials | 
         found.reasons += content.reasons
         found.advice = found.advice or content.advice
         found.notes += content.notes
-    found.changes = Pairing(before, after, by_value=found.keyed).run()
+    in_place = _in_place(before, after) if found.keyed else None
+    found.changes = Pairing(before, after, by_value=found.keyed).run() if in_place is None else in_place
     _compare_blocks(found, before, after)
     _compare_comments(found, before, after)
     if found.keyed and not found.changes and not any(found.comments):
@@ -234,7 +235,7 @@ def _data_key(*sides: tuple[Content, Metadata]) -> str:
     if old is not None and new is not None:
         return "same" if old.data_key == new.data_key else "new"
     wraps = [{(w.key.TYPE, w.enc) for group in block.groups for w in group if w.enc} for _, block in sides]
-    encs = [{item.enc for item in content.items} | {block.mac, block.layout} for content, block in sides]
+    encs = [{item.enc for item in content.items()} | {block.mac, block.layout} for content, block in sides]
     nothing = {None, ""}
     if wraps[0] & wraps[1] or (encs[0] & encs[1]) - nothing:
         return "same"
@@ -369,7 +370,8 @@ class Content:
         self.reasons: list[str] = []
         self.advice: str | None = None
         self.notes: list[str] = []
-        self.items: list[Item] = []
+        self.leaves: Sequence[Leaf] = ()
+        self.values: Sequence[Value] = ()
         self.comments: list[tuple[str, str, str | None]] = []  # place, text, ciphertext
         self.outline: list[str] = []
         if side.text is None:
@@ -378,6 +380,19 @@ class Content:
             self._read(side.text, credentials)
         except EncconfError as error:
             raise error.about(side.label) from None
+
+    def item(self, index: int) -> Item:
+        """Return a leaf with its value."""
+        leaf = self.leaves[index]
+        number = self._numbers.get(id(leaf.scope.root), 0)
+        return Item(number, leaf, self.values[index], opened=self.readable)
+
+    def _all_items(self) -> list[Item]:
+        return list(map(self.item, range(len(self.leaves))))
+
+    def items(self) -> list[Item]:
+        """Return all values.  Comments that sops stores as values are among the ``comments`` instead."""
+        return [item for item in self._all_items() if item.type != "comment"]
 
     def plain(self) -> str | None:
         """Return the plaintext."""
@@ -397,20 +412,17 @@ class Content:
             if self.opened is None and credentials is not None:
                 self._open(text, credentials)
             self.readable = self.opened is not None
-        values: Sequence[Value] = document.leaves
+        self.values = document.leaves
         comments: Sequence[Comment] = document.comments
         if self.opened is not None:
-            document, values, comments = self.opened.document, self.opened.values, self.opened.comments
+            document, self.values, comments = self.opened.document, self.opened.values, self.opened.comments
+        self.leaves = document.leaves
         self.outline = document.outline
-        numbers = {id(root): number for number, root in enumerate(document.roots)}
-        opened = self.opened is not None or self.metadata is None
-        for leaf, value in zip(document.leaves, values, strict=True):
-            number = numbers.get(id(leaf.scope.root), 0)
-            item = Item(number, leaf, value, opened=opened)
-            if item.type == "comment":
-                self.comments.append((leaf.scope.aad, item.value or "", item.enc))
-            else:
-                self.items.append(item)
+        self._numbers = {id(root): number for number, root in enumerate(document.roots)}
+        if not self.readable or any(value.type == "comment" for value in self.values):
+            for leaf, item in zip(self.leaves, self._all_items(), strict=True):
+                if item.type == "comment":
+                    self.comments.append((leaf.scope.aad, item.value or "", item.enc))
         for comment in comments:
             enc = comment.text if comment.text.startswith(ENC_PREFIX) else comment.sealed
             self.comments.append((comment.scope.aad, comment.text, enc))
@@ -457,25 +469,42 @@ class Change:
     """
 
     __slots__ = (
-        "certain", "document", "kind", "kinds", "lost", "new", "new_value", "old", "old_value", "same",
+        "after", "before", "certain", "document", "kind", "kinds", "lost", "new", "old", "same"
     )  # fmt: skip
 
     def __init__(self, kind: str, old: Item | None, new: Item | None, *, same: bool = False) -> None:
         self.kind = kind
+        self.before, self.after = old, new
         self.same = same
         self.certain = True
         self.lost = False
         if old and new:
-            differ = old.type != new.type or old.size != new.size or (old.readable and new.readable)
+            differ = (old.readable and new.readable) or old.type != new.type or old.size != new.size
             self.certain = same or differ
-            kept = old.enc is not None and old.enc == new.enc
-            self.lost = kind == "moved" and kept and old.aad != new.aad
+            if kind == "moved":
+                self.lost = old.enc is not None and old.enc == new.enc and old.aad != new.aad
         self.old = old.path if old else None
         self.new = new.path if new else None
         self.document = (new or old).document  # type: ignore[union-attr]
         self.kinds = (old.type if old else "", new.type if new else "")
-        self.old_value = old.value if old and old.readable else None
-        self.new_value = new.value if new and new.readable else None
+
+    def __str__(self) -> str:
+        """What changed, in the words of `Effect`."""
+        from encconf.engine.effects import Effect
+
+        if self.kind == "moved":
+            return f"moved {spell(self.old or ())} to {spell(self.path)}"
+        return str(Effect(self.kind, self.path, *self.kinds))
+
+    @property
+    def old_value(self) -> str | None:
+        """The value before, or None if there was none, or if it cannot be read."""
+        return self.before.value if self.before and self.before.readable else None
+
+    @property
+    def new_value(self) -> str | None:
+        """The value now, as ``old_value``."""
+        return self.after.value if self.after and self.after.readable else None
 
     @property
     def path(self) -> Path:
@@ -494,19 +523,58 @@ class Change:
         return self.types[0] != self.types[1] and all(self.types)
 
 
-def _type(item: Item | None) -> str:
-    return _TYPES.get(item.type, item.type) if item else ""
+def _token(value: Item | Value, *, typed: bool) -> tuple[str, bytes | None]:
+    """Return a key that is the same for equal values.  Flat formats hold only strings."""
+    return (_TYPES.get(value.type, value.type) if typed else "", value.data)
+
+
+def _typed(before: Content, after: Content) -> bool:
+    return not any(formats.get(each.side.format).flat for each in (before, after))
+
+
+def _both_encrypted(before: Content, after: Content) -> bool:
+    return before.metadata is not None and after.metadata is not None
+
+
+def _crossed(old: Item, new: Item) -> str:
+    """Return ``cleared`` or ``sealed`` if only one of two values in encrypted files is encrypted, or ""."""
+    if not old.data or not new.data or (old.enc is None) == (new.enc is None):
+        return ""
+    return "cleared" if new.enc is None else "sealed"
+
+
+def _in_place(before: Content, after: Content) -> list[Change] | None:
+    """Return the changes if both sides have the same keys, and no list item changed, or else None.
+
+    That is the usual case, and then `Pairing` would pair each value with the one at its place.
+    """
+    if before.outline != after.outline:
+        return None
+    typed, both_encrypted = _typed(before, after), _both_encrypted(before, after)
+    changes: list[Change] = []
+    for index, (was, now) in enumerate(zip(before.values, after.values, strict=True)):
+        same = was.data == now.data and _token(was, typed=typed) == _token(now, typed=typed)
+        if same and not both_encrypted:
+            continue
+        old, new = before.item(index), after.item(index)
+        kind = (_crossed(old, new) if both_encrypted else "") or ("" if same else "changed")
+        if not kind:
+            continue
+        if any(isinstance(step, int) for step in new.path):
+            return None
+        changes.append(Change(kind, old, new, same=same))
+    return changes
 
 
 class Pairing:
     """Pairs the values of two sides.  Without ``by_value``, it compares ciphertexts instead of values."""
 
     def __init__(self, before: Content, after: Content, *, by_value: bool) -> None:
-        self.old = before.items
-        self.new = after.items
+        self.old = before.items()
+        self.new = after.items()
         self.by_value = by_value
-        self.typed = not any(formats.get(each.side.format).flat for each in (before, after))
-        self.both_encrypted = before.metadata is not None and after.metadata is not None
+        self.typed = _typed(before, after)
+        self.both_encrypted = _both_encrypted(before, after)
         self.left_old = dict.fromkeys(range(len(self.old)))
         self.left_new = dict.fromkeys(range(len(self.new)))
         self.changes: list[tuple[int, Change]] = []  # with the position in the report
@@ -540,21 +608,16 @@ class Pairing:
         """Return a key that is the same for equal values."""
         if not self.by_value and item.enc is not None:
             return item.enc
-        return (_type(item) if self.typed else "", item.data)
+        return _token(item, typed=self.typed)
 
     def _pair(self, i: int, j: int, *, same: bool = False, moved: bool = False) -> None:
         """Note that two values belong together; ``same`` says that they are equal."""
         del self.left_old[i], self.left_new[j]
         old, new = self.old[i], self.new[j]
-        kind = "moved" if moved else self._crossed(old, new) or ("" if same else "changed")
+        crossed = _crossed(old, new) if self.both_encrypted else ""
+        kind = "moved" if moved else crossed or ("" if same else "changed")
         if kind:
             self.changes.append((2 * j + 1, Change(kind, old, new, same=same)))
-
-    def _crossed(self, old: Item, new: Item) -> str:
-        """Return ``cleared`` or ``sealed`` if only one of two values is encrypted, or ""."""
-        if not self.both_encrypted or not old.data or not new.data or (old.enc is None) == (new.enc is None):
-            return ""
-        return "cleared" if new.enc is None else "sealed"
 
     def _change_between(self, steady: list[tuple[int, int]]) -> None:
         """Pair values with the same keys between the same pairs of unchanged values."""
@@ -619,24 +682,23 @@ def _prefixes(old: Path, new: Path) -> tuple[Path, Path]:
     return old[: len(old) - same], new[: len(new) - same]
 
 
-def between(file: str, before: str | opening.Opened, after: str | Document, format: str) -> list[str]:
-    """Return what differs between two plaintexts of a file, without values.
+def between(
+    file: str, before: str | opening.Opened, after: str | Document, format: str
+) -> list[Change | str]:
+    """Return what differs between two plaintexts of a file.  As text, it has no values.
 
     Items that are inserted into a list are recognized, and values that moved to another path.  A caller that
     has opened the first text or scanned the second one passes that (see `Side`).
     """
-    from encconf.engine.effects import Effect
-
     try:
         found = compare(Side(file, file, before, format), Side(file, file, after, format), one_file=True)
     except EncconfError:  # the file is written, and that is what counts
         return []
-    said: list[str] = []
-    for change in found.changes:
-        if change.kind != "moved":
-            said.append(str(Effect(change.kind, change.path, *change.kinds)))
-        elif change.old is not None and change.old != change.new:
-            said.append(f"moved {spell(change.old)} to {spell(change.path)}")
+    said: list[Change | str] = [
+        change
+        for change in found.changes
+        if change.kind != "moved" or (change.old is not None and change.old != change.new)
+    ]
     if any(found.comments):
         words = zip(found.comments, ("changed", "added", "removed"), strict=True)
         said += [f"{word} {counted(count, 'comment')}" for count, word in words if count]

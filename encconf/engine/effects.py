@@ -118,11 +118,11 @@ def _similar(node: dict[Any, Any], path: Path) -> Path:
 _MOST_NAMED = 10
 
 
-def report(wrote: str, said: Sequence[str]) -> str:
-    """Return a line that says what was done, or several lines for several changes."""
+def report(wrote: str, said: Sequence[object]) -> str:
+    """Return a line that says what was done, or several lines for several changes (as text)."""
     if len(said) < 2:
         return f"{wrote}: {said[0]}" if said else wrote
-    shown = list(said[:_MOST_NAMED])
+    shown = list(map(str, said[:_MOST_NAMED]))
     if len(said) > len(shown):
         shown.append(f"and {len(said) - len(shown)} more")
     return "\n  ".join([f"{wrote}:", *shown])

@@ -18,6 +18,7 @@ from encconf.text.document import (
     Leaf,
     Part,
     Scope,
+    Unsealed,
     Value,
     aads,
     overlap,
@@ -161,7 +162,7 @@ def _literals(format: Format, opened: Opened) -> list[Edit | None]:
         None
         if value.data is None or value.type == "comment"
         else literal(document, leaf, value.type, value.data)
-        if value.sealed is not None
+        if isinstance(value, Unsealed)
         else respelled(document, leaf)
         for leaf, value in zip(document.leaves, opened.values, strict=True)
     ]

@@ -11,6 +11,7 @@ from itertools import islice
 from encconf.engine.opening import comment_aad, comment_bytes
 from encconf.engine.plaintext import tokens
 from encconf.text.align import align
+from encconf.text.document import Unsealed, paths
 from encconf.text.path import called_a_secret
 
 TYPE_CHECKING = False
@@ -55,12 +56,12 @@ def author_knew(old: Opened, plain: Document) -> bool:
     not know our secrets.  So the file must have at least half of the plaintext's values that are hard to
     guess, encrypted and at the same places, and at least one of them.
     """
-    pairs = zip(old.document.leaves, old.values, strict=True)
-    known = {(leaf.path, value.type, value.data) for leaf, value in pairs if value.sealed is not None}
+    pairs = zip(paths(old.document.leaves), old.values, strict=True)
+    known = {(path, value.type, value.data) for path, value in pairs if isinstance(value, Unsealed)}
     new: list[Leaf] = []
     same: list[Leaf] = []
-    for leaf in plain.leaves:
-        (same if (leaf.path, leaf.type, leaf.data) in known else new).append(leaf)
+    for path, leaf in zip(paths(plain.leaves), plain.leaves, strict=True):
+        (same if (path, leaf.type, leaf.data) in known else new).append(leaf)
     needed = max(sum(map(is_hard_to_guess, new)), 1)
     # Looking at all of the old values would take a tenth of an `encrypt`.
     found = islice(filter(is_hard_to_guess, same), needed)

@@ -512,18 +512,19 @@ class Sealing:
             if not is_chosen or leaf.data is None or (not leaf.data and not self.format.seals_empty):
                 continue
             was = old[1] if old is not None else None
-            if leaf.data == self.format.null and was is not None and was.sealed is None:
+            enc = was.sealed if was is not None else None
+            if leaf.data == self.format.null and was is not None and enc is None:
                 continue  # rops left it as plaintext, and would do so again
             if (
                 was is not None
-                and was.sealed is not None
+                and enc is not None
                 and (
                     was.type == leaf.type
                     or (retypes and not (integers and {was.type, leaf.type} == _NUMBERS))
                 )
             ):
                 values[index] = was
-                encs[index] = was.sealed
+                encs[index] = enc
             else:
                 new.append(index)
                 old = before[index]

@@ -196,6 +196,17 @@ def aads(leaves: Iterable[Leaf]) -> Iterator[bytes]:
         yield aad.encode("utf-8", "surrogateescape")
 
 
+def paths(leaves: Iterable[Leaf]) -> Iterator[Path]:
+    """Yield the `Leaf.path` of each leaf.  This is faster, since neighbours usually share a scope."""
+    scope = None
+    around: Path = ()
+    for leaf in leaves:
+        if leaf.scope is not scope:
+            scope = leaf.scope
+            around = scope.path
+        yield (*around, leaf.step)
+
+
 class Comment:
     """One comment line: its span in the document, which begins after the comment sign.
 

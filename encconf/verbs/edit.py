@@ -53,7 +53,8 @@ class Draft(Record):
     its selection; otherwise it gets a new data key.  If a data key is wrapped, the ``admission`` decides for
     whom; by default those whom the rule names.  ``edits`` is False if the text does not come from the file,
     whose data key may then be a stranger's.  ``check`` is as in `encconf.engine.changes.change`.  ``target``
-    is the format of the result, if it differs from that of the text.
+    is the format of the result, if it differs from that of the text.  ``saved`` is the plaintext that was
+    encrypted last, or its document.
     """
 
     text: str
@@ -65,6 +66,7 @@ class Draft(Record):
     check: Check | None = None
     shows_block: bool = False
     target: str | None = None
+    saved: str | Document = ""
 
     @classmethod
     def of(cls, opened: Opened, *, unchecked: bool = False) -> Draft:
@@ -89,14 +91,14 @@ class Draft(Record):
             self.rule = rule_of(metadata)
             self.admission = self._with_typed(metadata)
             edited = without_block(document)
-        plain: str | Document = edited
+        self.saved = edited
         if not self.shows_block and self.check is not None and self.opened is not None:
-            plain = formats.scan_any(edited, self.format, comments=True)
-            self.check(self.opened, self.text, plain)
+            self.saved = formats.scan_any(edited, self.format, comments=True)
+            self.check(self.opened, self.text, self.saved)
         if self.opened is not None:
             return encrypt_again(
                 self.opened,
-                plain,
+                self.saved,
                 self.rule,
                 target=self.target,
                 new_data_key=self.rule is not None and not self.shows_block,
@@ -410,7 +412,7 @@ def run(options: Options, front: Front) -> None:
 
         # While a conflict was resolved, the draft's text became that of one side, merged with the other.
         before = draft.text if isinstance(draft, Resolution) else draft.opened or draft.text
-        front.note(report(f"wrote {file}", between(file, before, session.edited, draft.format)))
+        front.note(report(f"wrote {file}", between(file, before, draft.saved, draft.format)))
         if isinstance(draft, Resolution):
             front.hint(f"to finish the merge: git add {quoted(file)}")
 
@@ -497,7 +499,7 @@ class Session(Record):
     """One session in the editor: a draft, until it is written.
 
     ``enc`` is the text of the file now, None if there is no file.  An ``unfinished`` file is written even if
-    the user changed nothing.  ``edited`` is the text that was written at last.
+    the user changed nothing.
     """
 
     front: Front
@@ -506,7 +508,6 @@ class Session(Record):
     draft: Draft
     enc: str | None = None
     unfinished: bool = False
-    edited: str = ""
 
     def run(self) -> str:
         """Run the editor until its text can be encrypted, write the result if ``path`` is set, and return it.
@@ -530,7 +531,6 @@ class Session(Record):
                     if edited == self.draft.text and not self.unfinished:
                         at_once = time.monotonic() - started < 1 and self.front.can_ask()
                         raise NotModifiedError("nothing was changed", hint=_WAIT if at_once else None)
-                    self.edited = edited
                     return self._written(edited)
                 except NotModifiedError as error:
                     raise error.about(self.file) from None

@@ -122,7 +122,7 @@ class Job:
             )
         self.enc = ""
         self.twin: str | None = None
-        self.done: Sequence[str] = ()  # how the values differ from those of the twin, in words
+        self.done: Sequence[object] = ()  # how the values differ from those of the twin, as text
         self._replacing: str | fileio.Anything | None = source.text
         if target is not None and self.path is not None and not self.in_place:
             self._replacing = self._existing(target, self.path)
@@ -198,8 +198,8 @@ class Job:
         if self.twin is None and not self._may_expose:
             self._warn_of_plaintext(plain)
 
-    def _difference(self, twin: Opened, plain: str | Document) -> list[str]:
-        """Return how the values differ from those of the encrypted file, in words.
+    def _difference(self, twin: Opened, plain: str | Document) -> Sequence[object]:
+        """Return how the values differ from those of the encrypted file, as text.
 
         Raises OutputError, unless --force was given, if the plaintext is older than the file, and would take
         back some of its values.
@@ -207,13 +207,12 @@ class Job:
         if twin.document.format.name != self.written:
             return []
         from encconf.audit.diff import between
-        from encconf.engine.plaintext import plain_text
 
-        if plain_text(twin) == (plain if isinstance(plain, str) else plain.text):
-            return []
         done = between(self.source.name, twin, plain, self.written)
-        lost = [each for each in done if each.startswith(("changed ", "removed "))]
-        if lost and not self._force and self._is_older():
+        if not done or self._force or not self._is_older():
+            return done
+        lost = [said for said in map(str, done) if said.startswith(("changed ", "removed "))]
+        if lost:
             raise OutputError(
                 f"the file is older than {self.target}, whose values it would take back: {listed(lost, 5)}",
                 hint=f"to change the encrypted file: encconf edit {quoted(str(self.target))}; to replace its "

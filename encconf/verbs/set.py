@@ -242,7 +242,7 @@ def scan_to_change(
 
 
 def write_changed(
-    front: Front, file: str, target: str, old: str | None, enc: str, done: Sequence[str] = ()
+    front: Front, file: str, target: str, old: str | None, enc: str, done: Sequence[object] = ()
 ) -> None:
     """Write a file, unless it is up to date, and say what was ``done``."""
     if enc == old:

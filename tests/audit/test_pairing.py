@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 from audit.sealed_texts import CASES, PLAIN, again, rule, seal
 from audit.two_sides import EVERYBODY, changes_in, compare
@@ -10,7 +12,7 @@ from oracle import AgeKey, Sops
 
 from encconf import formats
 from encconf.audit import diff
-from encconf.audit.diff import Side
+from encconf.audit.diff import Change, Difference, Side
 from encconf.identities.credentials import Credentials
 from encconf.rules.selection import Selection
 from encconf.text.path import spell
@@ -110,6 +112,33 @@ class TestValues:
             change for change in compare(seal(by=everything), seal(plain, some)).changes if not change.same
         ]
         assert (changed.kind, spell(changed.path)) == ("cleared", "db.host")
+
+    def test_the_same_keys_need_no_pairing(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Then the changes are those that pairing would find, also with lists, types and plaintext values."""
+        choice = random.Random(7)
+        values = ["one", "two", "1", "1.0", "true", "null", '"1"', '""', "k9Vq2mXw7RtY4bZd"]
+        some = rule(selection=Selection("encrypted_regex", "^(a|list)$"))
+
+        def text() -> str:
+            a, b, c, d, e, f = (choice.choice(values) for _ in range(6))
+            begin = f"a: {a}\nlist:\n  # {choice.choice('xy')}\n  - {b}\n  - {c}\n"
+            return f"{begin}m:\n  n: {d}\n---\na: {e}\nb: {f}\n"
+
+        def told(found: Difference) -> list[object]:
+            names = [name for name in Change.__slots__ if name not in ("before", "after")]
+            changes = [[getattr(change, name) for name in names] for change in found.changes]
+            return [changes, found.comments, found.structure, found.layout, found.resealed, found.data_key]
+
+        kinds: set[str] = set()
+        for _ in range(150):
+            old, new = (choice.choice([each, seal(each), seal(each, some)]) for each in (text(), text()))
+            key = choice.randrange(4) > 0
+            found = compare(old, new, key=key)
+            with monkeypatch.context() as patch:
+                patch.setattr(diff, "_in_place", lambda before, after: None)
+                assert told(found) == told(compare(old, new, key=key))
+            kinds |= {change.kind for change in found.changes}
+        assert kinds >= {"changed", "cleared", "sealed"}
 
     def test_numbers_of_documents(self) -> None:
         plain = "a: one\n---\nb: two\n"
