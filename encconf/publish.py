@@ -179,6 +179,7 @@ def prepare(
         format=format,
         twin=opened,
         new_data_key=True,
+        edits_twin=True,
         credentials=credentials,
         notify=notify,
     )

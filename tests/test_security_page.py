@@ -53,6 +53,11 @@ BACKED: dict[str, tuple[str, ...]] = {
         "test_execute::test_a_plaintext_value_without_a_mac_does_not_choose_code",
         "test_dotenv::test_a_plaintext_value_without_a_mac_does_not_choose_code",
     ),
+    "such a file stays without the strict check, whatever is": (
+        "test_vouching::test_no_change_vouches_for_names_that_nobody_has_checked",
+        "test_vouching::test_a_conflict_keeps_in_mind_what_nobody_has_checked",
+    ),
+    "It counts once somebody sets it": ("test_vouching::test_who_sets_the_value_vouches_for_it",),
     "that git would take for a bare repository": (
         "test_ours::test_a_repository_among_the_files_of_a_branch_is_not_ours",
     ),

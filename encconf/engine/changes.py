@@ -97,7 +97,14 @@ def change(
     changes = after.text != before
     if check is not None and changes:
         check(opened, before, after)
-    if not changes and not ignore_mac and (idempotent or target in (None, document.format.name)):
+    given = [where for where, value in edits if value is not REMOVED]
+    vouches = opening.unvouched(opened) != opening.unvouched(opened, given)
+    if (
+        not changes
+        and not ignore_mac
+        and not vouches
+        and (idempotent or target in (None, document.format.name))
+    ):
         return document.text
     return encrypt_again(
         opened,
@@ -105,6 +112,7 @@ def change(
         target=target,
         new_data_key=ignore_mac,
         admission=admission,
+        given=given,
         credentials=credentials,
         notify=notify,
     )

@@ -22,6 +22,7 @@ opening a small file.  Interpreters that lack them use `hashlib`.
 
 from __future__ import annotations
 
+import os
 import re
 import struct
 import sys
@@ -164,8 +165,12 @@ def seal_mac(
     data_key: bytes,
     lastmodified: str,
     purpose: bytes = ORDINARY,
+    *,
+    strict: bool = True,
 ) -> str:
     """Return the ``ENC[…]`` text of the MAC of a document's values, with the strict check in its nonce.
+
+    If it must not be ``strict``, the nonce is random, as that of sops.
 
     ``settings`` are the members of the ``sops`` block that say what is encrypted.  ``purpose`` is the
     additional data of the MAC, with ``%b`` in place of the date.  With any purpose other than `ORDINARY`,
@@ -173,7 +178,8 @@ def seal_mac(
     """
     only_encrypted = bool(settings.get("mac_only_encrypted"))
     date = purpose % lastmodified.encode()
-    nonce = _nonce(data_key, date, _structure(document, values, chosen, settings))
+    structure = _structure(document, values, chosen, settings)
+    nonce = _nonce(data_key, date, structure) if strict else os.urandom(cipher.NONCE_SIZE)
     value = digest(values, chosen, only_encrypted).encode()
     return cipher.encode(cipher.aes_gcm(data_key).encrypt(nonce, value, date), nonce, "str")
 

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import re
+
 from encconf import formats
 from encconf.engine import cipher, mac
 from encconf.engine.cipher import aes_gcm, is_ciphertext, split, unlock
@@ -27,13 +29,14 @@ from encconf.text.path import spell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from typing import Any, ParamSpec, TypeVar
 
     from encconf.envelope.unwrap import DataKeyCache
     from encconf.rules.config import Notify
     from encconf.rules.selection import Chosen
     from encconf.text.document import Comment, Document, Edit
+    from encconf.text.path import Path
 
     P = ParamSpec("P")
     T = TypeVar("T")
@@ -377,13 +380,10 @@ def refuse_unprotected(
     bare = opened.metadata.selection.mac_only_encrypted
     if opened.strict and not bare:
         return
-    from encconf.io.programs import runs_code
-
     for name, value in variables:
         if value.sealed is not None:
             continue
-        # ENV is often the name of an environment, and only interactive shells read it.
-        if runs_code(name) and (bare or name != "ENV"):
+        if _decides(name, bare=bare):
             what = f"{name} decides which code programs run"
         elif bare and expands and b"${" in (value.data or b""):
             what = f"{name} uses the value of another variable"
@@ -394,8 +394,37 @@ def refuse_unprotected(
             hint = "encrypt this value, or encrypt the file without mac_only_encrypted"
         else:
             why = "the MAC of sops does not cover the names of plaintext values"
-            hint = "encrypt this value; or, if it is right, let encconf check it: encconf rotate FILE"
+            hint = "encrypt this value; or, if it is right, set it yourself: encconf set FILE KEY VALUE"
         raise EmitError(f"{what}, and {why}, so anyone can have written it", hint=hint)
+
+
+def _decides(name: str, *, bare: bool) -> bool:
+    """Whether a variable decides which code runs.  ``bare`` says that no MAC covers its value."""
+    from encconf.io.programs import runs_code
+
+    # ENV is often the name of an environment, and only interactive shells read it.
+    return runs_code(name) and (bare or name.upper() != "ENV")
+
+
+def unvouched(opened: Opened, given: Collection[Path] = ()) -> set[Path]:
+    """Return the paths of plaintext values that `refuse_unprotected` refuses under some name.
+
+    Their names or values may be a stranger's, so what is made from this text must not vouch for them.  Values
+    at or below the paths in ``given`` are the user's own.
+    """
+    bare = opened.metadata.selection.mac_only_encrypted
+    if opened.strict and not bare:
+        return set()
+    read = opened.document.format.name_read
+    found = set()
+    for leaf, value in zip(opened.document.leaves, opened.values, strict=True):
+        if value.sealed is not None:
+            continue
+        steps = [read(step) if isinstance(step, str) else str(step) for step in leaf.path]
+        names = ("_".join(steps[at:]) for at in range(len(steps)))  # a section may be chosen
+        if any(_decides(re.sub(r"\W", "_", name, flags=re.ASCII), bare=bare) for name in names):
+            found.add(leaf.path)
+    return {path for path in found if not any(path[: len(each)] == each for each in given)}
 
 
 def refuse_ciphertexts(opened: Opened) -> None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 import time
-from operator import and_
+from itertools import compress
+from operator import and_, not_
 
 from encconf import formats
 from encconf.engine import cipher
@@ -24,6 +25,7 @@ from encconf.engine.opening import (
     open_comments,
     open_text,
     refuse_additions,
+    unvouched,
     without_nulls,
 )
 from encconf.engine.plaintext import beginning_with_quote, open_layout, plain_text, refuse_torn
@@ -48,7 +50,7 @@ from encconf.text.printable import listed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from encconf.engine.reuse import Old
     from encconf.rules.config import Notify, Rule
@@ -70,6 +72,8 @@ def encrypt(
     new_data_key: bool = False,
     admission: Admission | None = None,
     edits_twin: bool | None = None,
+    sources: Sequence[Opened] | None = None,
+    given: Collection[Path] = (),
     credentials: Credentials | None = None,
     notify: Notify | None = None,
 ) -> str:
@@ -80,6 +84,10 @@ def encrypt(
     ciphertexts may be reused, too, if they have the twin's data key.  ``admission`` decides who may get the
     data key; by default the recipients that the rule names.  ``edits_twin`` says that the text was made from
     the twin's plaintext, so its data key stays; by default that is so without a rule.
+
+    ``sources`` are the texts that the plaintext comes from, by default the twin if the text was made from it,
+    and ``given`` the paths of values that the user has given: the strict check vouches for all names, so it
+    is left out if one is `opening.unvouched` in a source.
     """
     credentials = credentials or Credentials.from_env()
     opened = opened_twin(twin, rule, format, credentials, notify)
@@ -112,11 +120,19 @@ def encrypt(
     # A ciphertext under another data key would be lost: what is reused is not decrypted once more.
     fitting = [donor for donor in donors if donor.data_key == data_key]
     reusable = (kept, *fitting) if kept is not None else ()
-    result = Sealing(plain, metadata, data_key, reusable, opened, notify).run(chosen)
+    if sources is None:
+        sources = [opened] if opened is not None and edits_twin else []
+    unsure = {path for source in sources for path in unvouched(source, given)}
+    strict = not unsure or not any(
+        leaf.path in unsure for leaf in compress(plain.leaves, map(not_, chosen.leaves))
+    )
+    sealing = Sealing(plain, metadata, data_key, reusable, opened, notify, strict=strict, vouches=bool(given))
+    result = sealing.run(chosen)
     if kept is not None and not kept.metadata.version and result != kept.document.text:
         # A block of rops has neither a version nor a selection, and sops needs both.  The indentation of the
         # new block may be another one, so the result has to be checked again, as a whole.
-        return Sealing(plain, metadata, data_key, reusable, opened, None, renders=True).run(chosen)
+        sealing = Sealing(plain, metadata, data_key, reusable, opened, None, strict=strict, renders=True)
+        return sealing.run(chosen)
     return result
 
 
@@ -232,7 +248,8 @@ class Sealing:
 
     ``twin`` is the text that is replaced, whatever its data key.  ``reusable`` are files under the data key,
     whose ciphertexts are reused: the twin, if its data key is ``kept``, and donors.  With ``renders``, the
-    block is rendered again.
+    block is rendered again.  The MAC has the ``strict`` check or not; one that ``vouches`` for values of the
+    twin is written even if nothing else changes.
     """
 
     def __init__(
@@ -244,6 +261,8 @@ class Sealing:
         twin: Opened | None,
         notify: Notify | None,
         *,
+        strict: bool = True,
+        vouches: bool = False,
         renders: bool = False,
     ) -> None:
         self.format = given.format
@@ -257,6 +276,7 @@ class Sealing:
         self.twin = twin
         self.kept = old = reusable[0] if reusable else None
         self.notify = notify
+        self.strict, self.vouches = strict, vouches
         self.keeps_block = (
             old is not None
             and old.current
@@ -311,7 +331,8 @@ class Sealing:
             if enc is not None
         ]
         settings, date = self.selection.to_entries(), self.metadata.lastmodified
-        metadata = self.metadata.replace(mac=seal_mac(plain, values, chosen, settings, self.data_key, date))
+        mac = seal_mac(plain, values, chosen, settings, self.data_key, date, strict=self.strict)
+        metadata = self.metadata.replace(mac=mac)
         edits += format.attach(plain, self._block(metadata))
         return SealedDraft(plain, prepared, chosen, values, encs, metadata, edits)
 
@@ -398,7 +419,7 @@ class Sealing:
     def _finished(self, result: str, draft: SealedDraft) -> str:
         """Return the twin if only the MAC and its date differ from it."""
         old, mac = self.kept, draft.metadata.mac
-        if old is None or old.metadata.mac is None or mac is None:
+        if old is None or old.metadata.mac is None or mac is None or self.vouches:
             return result
         before, now = old.metadata.lastmodified, self.metadata.lastmodified
         again = result.replace(mac, old.metadata.mac)
@@ -686,6 +707,7 @@ def encrypt_again(
     new_data_key: bool = False,
     admission: Admission | None = None,
     edits: bool = True,
+    given: Collection[Path] = (),
     credentials: Credentials | None = None,
     notify: Notify | None = None,
 ) -> str:
@@ -694,7 +716,7 @@ def encrypt_again(
     Without a ``rule``, the file keeps its keys and its selection.  If a data key must be wrapped, the
     ``admission`` decides who gets it.  Unchanged values keep their ciphertexts, unless the file gets a new
     data key.  It always gets one if ``target`` is another format, and if the plaintext does not come from the
-    file (``edits`` is False) and the file may be a stranger's.
+    file (``edits`` is False) and the file may be a stranger's.  ``given`` is as for `encrypt`.
     """
     format = opened.document.format.name
     if isinstance(plain, Document) and not plain.parts:
@@ -714,6 +736,8 @@ def encrypt_again(
         new_data_key=new_data_key,
         admission=admission,
         edits_twin=edits,
+        sources=[opened] if edits else [],
+        given=given,
         credentials=credentials,
         notify=notify,
     )

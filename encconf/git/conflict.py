@@ -53,7 +53,8 @@ def with_conflict(text: str, merged: Merged, labels: Labels, format: str, creden
     document, data_key = opened.document, opened.data_key
     settings = opened.metadata.selection.to_entries()
     date = opened.metadata.lastmodified
-    mac = seal_mac(document, opened.values, opened.chosen.leaves, settings, data_key, date, _PURPOSE)
+    leaves, strict = opened.chosen.leaves, opened.strict
+    mac = seal_mac(document, opened.values, leaves, settings, data_key, date, _PURPOSE, strict=strict)
 
     record = {
         "base": merged.base,
@@ -78,9 +79,10 @@ def open_conflict(
     opened = opening.open_text(text, format=format, credentials=credentials, ignore_mac=True, notify=notify)
     metadata = opened.metadata
     try:
-        opened.check_mac(_PURPOSE)
+        strict = opened.check_mac(_PURPOSE)
     except MacMismatchError:
-        opened.check_mac(_FIRST_PURPOSE)
+        strict = opened.check_mac(_FIRST_PURPOSE)
+    opened = opened.replace(strict=strict)
     parts = split(str(metadata.unknown.get(CONFLICT)))
     place = f"{_PLACE} {metadata.mac}".encode()  # the MAC fits, so it is ASCII
     packed = unlock(opened.data_key, parts[0], parts[1], place) if parts is not None else None

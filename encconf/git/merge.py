@@ -426,6 +426,7 @@ class _Merge(Record):
             new_data_key=renews,
             admission=admission,
             edits_twin=True,
+            sources=[side.opened for side in (ours, theirs) if side.opened is not None],
             credentials=self.credentials,
         )
         if merged.conflicts:

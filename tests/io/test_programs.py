@@ -113,11 +113,30 @@ def test_which_variables_make_other_programs_run_something() -> None:
         *("PATH", "Path", "bash_env", "PYTHONPATH", "NODE_OPTIONS", "_JAVA_OPTIONS", "LD_PRELOAD", "GIT_SSH"),
         *("DYLD_INSERT_LIBRARIES", "npm_config_script_shell", "UV_INDEX", "BASH_FUNC_x%%", "OPENSSL_CONF"),
         *("PYTHONPYCACHEPREFIX", "KUBECONFIG", "AWS_PAGER", "TF_CLI_ARGS", "SOPS_AGE_KEY_CMD"),
+        *(
+            "LD_LIBRARY_PATH",
+            "LD_LIBRARY_PATH_64",
+            "LD_AUDIT",
+            "LD_32_PRELOAD",
+            "LD_ELF_HINTS_PATH",
+            "LD_LIBMAP",
+        ),
+        *(
+            "LESS",
+            "GOPROXY",
+            "MANPAGER",
+            "ES_JAVA_OPTS",
+            "GIT_ALLOW_PROTOCOL",
+            "HELM_PLUGINS",
+            "DOTNET_STARTUP_HOOKS",
+        ),
         *("GIT_CONFIG_COUNT", "GIT_SSH_COMMAND", "GIT_SEQUENCE_EDITOR", "GIT_EXEC_PATH", "GIT_DIR"),
     ):
         assert programs.runs_code(name), name
     for name in (
         *("", "A", "PATHS", "MYPATH", "GIT", "LD", "LDAP_URL", "UVICORN_PORT", "HOME_PAGE", "ENVIRON"),
+        *("LD_CLIENT_SIDE_ID", "LD_SDK_KEY", "UV_THREADPOOL_SIZE", "DOTNET_ENVIRONMENT", "CGO_ENABLED"),
+        *("HELM_RELEASE", "HELM_NAMESPACE", "DENO_VERSION", "SOPS_VERSION", "ANSIBLE_HOST"),
         *("GIT_SHA", "GIT_COMMIT", "GIT_BRANCH", "GIT_AUTHOR_NAME", "GIT_REPO_URL"),  # of builds
     ):
         assert not programs.runs_code(name), name

@@ -1347,7 +1347,11 @@ def test_exec_mac(sides: Sides) -> None:
     for done in (ours, own, sides.own.run("exec", "v.yaml", "--", "true")):
         assert (done.code, done.out) == (4, "")
         assert "PYTHONPATH decides which code programs run" in done.err
-    sides.own.run("rotate", "v.yaml", code=0)  # encconf's check covers names
+    # encconf's check covers names, but changes of other values do not vouch for this one.
+    for change in (["set", "v.yaml", "a", "c"], ["rotate", "v.yaml"]):
+        sides.own.run(*change, code=0)
+        assert "PYTHONPATH decides" in sides.own.run("exec", "v.yaml", "--", "true", code=4).err
+    sides.own.run("set", "v.yaml", "PYTHONPATH", "2", code=0)
     assert (
         sides.own.run("exec", "--override", "v.yaml", "--", "printenv", "PYTHONPATH", "ENV", code=0).out
         == "2\ntest\n"
