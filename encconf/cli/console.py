@@ -58,9 +58,10 @@ class Console:
             self.hint(hint)
 
     def error(self, error: EncconfError) -> None:
-        """Print what is wrong, with the slug of the error, and what to do about it."""
+        """Print what is wrong, with the slug of the error if it has one, and what to do about it."""
         about = f"{one_line(error.file)}: " if error.file else ""
-        self._say(about + error.message, f"error[{error.slug}]", _RED)
+        kind = "error" if error.slug == EncconfError.slug else f"error[{error.slug}]"
+        self._say(about + error.message, kind, _RED)
         if hint := hint_of(error):
             self.hint(hint)
 

@@ -62,6 +62,8 @@ def find(words: list[str]) -> Command:
         known = [name[-1] for name in names if name[:-1] == group]
         meant = _OF_OTHERS.get(last) if not group else None
         hint = f"did you mean {meant}?" if meant else did_you_mean(last, known)
+        if words == ["sops"]:
+            hint = "leave the word out (encconf -d FILE); encconf shim DIR installs encconf under this name"
         raise _mistake(within, f"unknown command {last!r}", hint)
     return found
 

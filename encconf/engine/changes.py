@@ -62,6 +62,15 @@ class AsBefore(Record):
     text: str
 
 
+def heard(notify: Notify | None, format: str) -> Notify | None:
+    """Return what passes on a warning, but not of a ``\\n``: a value that is given has a real line break."""
+    if notify is None or format != "dotenv":
+        return notify
+    from encconf.formats.dotenv import BREAK
+
+    return lambda text: None if text.endswith(BREAK) else notify(text)
+
+
 # --- values --------------------------------------------------------------------------------------
 
 
@@ -94,6 +103,7 @@ def change(
     """
     document = opened.document
     before, after = _edited(opened, edits, review)
+    notify = heard(notify, document.format.name)
     changes = after.text != before
     if check is not None and changes:
         check(opened, before, after)

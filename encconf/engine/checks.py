@@ -123,7 +123,7 @@ def plaintext_check(
         if rule is None:
             return
         if warn is not None:
-            _warn_of_readers(file, opened.metadata, rule, warn)
+            warn_of_readers(file, opened.metadata, rule, warn)
         left = left_plaintext(before, after, file=own, rule=rule.selection_for(own))
         paths = [spell(path) for path in left]
         if not paths:
@@ -162,7 +162,7 @@ def edits_check(
     return check
 
 
-def _warn_of_readers(file: str, metadata: Metadata, rule: Rule, warn: Warn) -> None:
+def warn_of_readers(file: str, metadata: Metadata, rule: Rule, warn: Warn) -> None:
     """Warn about recipients of a file that its rule does not name: they can read new values.
 
     A branch may have replaced the file by one of theirs.

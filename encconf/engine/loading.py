@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
     from _typeshed import SupportsRead
 
+    from encconf.rules.config import Notify
     from encconf.sources.references import Resolve
     from encconf.text.document import Document, Leaf, Value
 
@@ -237,12 +238,16 @@ def read_plain(name: str, format: str | None) -> tuple[str, Document, dict[str, 
 
 @bounded
 def open_to_edit(
-    text: str, format: str, masker: Masker | None, credentials: Credentials | None
+    text: str,
+    format: str,
+    masker: Masker | None,
+    credentials: Credentials | None,
+    notify: Notify | None = None,
 ) -> tuple[Opened, dict[str, Any]]:
     """Open a text with its comments, for `encconf.engine.changes`, and return its values, too."""
     if formats.get(format).single_value:
         raise no_values()
-    opened = open_text(text, format=format, credentials=credentials)
+    opened = open_text(text, format=format, credentials=credentials, notify=notify)
     return opened, only(values_of(opened, {}, masker))
 
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from encconf.engine.opening import Opened
     from encconf.identities.credentials import Credentials
+    from encconf.rules.config import Notify
     from encconf.text.document import Document
 
 
@@ -37,6 +38,7 @@ def edit(
     mask: bool = False,
     format: str | None = None,
     credentials: Credentials | None = None,
+    notify: Notify | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Open an encrypted file as a dict, and save what the block changed in it.
 
@@ -44,6 +46,8 @@ def edit(
     whether a new value is encrypted.  Values are dicts, lists, str, int, float, bool and None.  With
     ``mask``, values that were encrypted print as asterisks, but their real text is saved.  Other calls of
     `edit`, and ``encconf set``, wait for the block to end, for at most 60 seconds, so keep it short.
+    ``notify`` gets warnings, for example about recipients of the file that its rule in ``.sops.yaml`` does
+    not name, who can read the new values.
 
     Raises ChangedError if the file changed in the meantime (nothing is written), PlaintextError if a new
     value would stay in plaintext although ``.sops.yaml`` says to encrypt it, ConfigError or another error if
@@ -60,12 +64,13 @@ def edit(
         text = fileio.read_text(target)
         with about(name, frames=False):
             format = format or formats.format_of(text, name)
-            opened, doc = loading.open_to_edit(text, format, loading.masker_for(mask), credentials)
+            masker = loading.masker_for(mask)
+            opened, doc = loading.open_to_edit(text, format, masker, credentials, notify)
         before = loading.copied(doc)  # the block may change the original
         yield doc
         try:
             with about(name, frames=False):
-                _save(name, target, opened, before, doc, credentials)
+                _save(name, target, opened, before, doc, credentials, notify)
         finally:
             del doc, before, opened  # error trackers print local variables
 
@@ -78,6 +83,7 @@ def _save(
     before: dict[str, Any],
     doc: dict[str, Any],
     credentials: Credentials | None,
+    notify: Notify | None,
 ) -> None:
     """Write what the block changed."""
     edits = list(differences(before, doc))
@@ -92,7 +98,11 @@ def _save(
         credentials=credentials,
         admission=Admission(lambda: find_rule(name), file=name),
         check=checks.edits_check(name, None, saves=saves),
+        notify=notify,
     )
+    if notify is not None and saves and (rule := checks.known_rule(name, None)) is not None:
+        metadata = opened.metadata
+        checks.warn_of_readers(name, metadata, rule, lambda text, hint: notify(f"{text}; {hint}"))
     if after != document.text:
         fileio.write_atomic(target, after, replacing=document.text)
 

@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from encconf.engine.effects import Effect
     from encconf.engine.opening import Opened
     from encconf.identities.credentials import Credentials
-    from encconf.rules.config import Notify
     from encconf.rules.selection import Selection
     from encconf.text.document import Plain
     from encconf.verbs.front import Front
@@ -148,7 +147,7 @@ class Edits(Record):
         if self.secret:
             document = formats.scan_any(plain, format)
             checks.refuse_new_plaintext("", document, rule.selection)
-        notify = _notify(front, format)
+        notify = changes.heard(front.warn, format)
         return api.encrypt(plain, rule, format=format, credentials=front.credentials(), notify=notify)
 
     def _changed(self, front: Front, old: str, format: str, done: list[str]) -> str:
@@ -195,17 +194,8 @@ class Edits(Record):
             admission=admission,
             check=check,
             review=review,
-            notify=_notify(front, format),
+            notify=front.warn,
         )
-
-
-def _notify(front: Front, format: str) -> Notify:
-    """Return what warns, but not of a line break that is written as ``\\n``: a given value has a real one."""
-    if format != "dotenv":
-        return front.warn
-    from encconf.formats.dotenv import BREAK
-
-    return lambda text: None if text.endswith(BREAK) else front.warn(text)
 
 
 def _may_stay_plain(value: object, where: Path, selection: Selection) -> bool:

@@ -59,6 +59,7 @@ class TestHelp:
             (["decrypt", "--output-type", "json", "a", "b"], "several files are printed as a YAML stream"),
             (["git", "nothing"], "encconf git --help"),
             (["help", "nothing"], "unknown command"),
+            (["sops", "-d", "x"], "encconf shim DIR installs encconf under this name"),
         ],
     )
     def test_mistakes(self, project: Project, args: list[str], said: str) -> None:

@@ -211,6 +211,29 @@ def test_a_rule_without_a_selection_accepts_the_file_s_own(key: TestKey, path: P
     assert load_config(path) == {"pw": "x", "name": "z"}
 
 
+def test_a_warning_about_who_can_read_the_new_value(path: Path) -> None:
+    """A branch may have replaced the file by one of theirs.  What is only removed, nobody can read."""
+    Path(".sops.yaml").write_text(f"creation_rules: [{{age: {TestKey.generate().recipient}}}]")
+    said: list[str] = []
+    with edit(path, notify=said.append) as doc:
+        del doc["users"]
+    assert said == []
+    with edit(path, notify=said.append) as doc:
+        doc["db"]["password"] = "new"
+    [warning] = said
+    assert "creation_rules[0] of .sops.yaml does not name them; if they should not" in warning
+    assert "encconf updatekeys" in warning
+
+
+def test_no_warning_about_a_line_break_that_is_one(write: Callable[..., Path]) -> None:
+    path = write("s.enc.env", "A=1\n")
+    said: list[str] = []
+    with edit(path, notify=said.append) as doc:
+        doc["A"] = "two\nlines"
+    assert load_config(path) == {"A": "two\nlines"}
+    assert said == []
+
+
 @pytest.mark.parametrize("config", ["creation_rules: [", "creation_rules: [{path_regex: '(', age: x}]"])
 def test_a_configuration_that_cannot_be_used_stops_it(key: TestKey, path: Path, config: str) -> None:
     """It says which values must not be saved as plaintext."""

@@ -154,7 +154,7 @@ live.expire()
 assert_type(watch(lambda: Database("h", 1), "x.yaml")(), Database)
 assert_type(watch("x.yaml", schema=Database, section="db", interval=1)(), Database)
 watch("x.yaml", masc=True)  # type: ignore[call-overload]
-with edit("x.yaml", mask=True, format="yaml", credentials=credentials) as document:
+with edit("x.yaml", mask=True, format="yaml", credentials=credentials, notify=notify) as document:
     assert_type(document, dict[str, Any])
 assert_type(MaskedStr("x").upper(), str)
 assert_type(redact("x"), str)
