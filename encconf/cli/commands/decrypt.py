@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from encconf import formats
 from encconf.cli.command import CONFIG, Argument, Command, Option
 from encconf.cli.shared import (
     CREDENTIALS,
@@ -73,7 +74,7 @@ DECRYPT = Command(
         Option(
             "--output-type",
             metavar="FORMAT",
-            help="Write this format: yaml, json, dotenv, ini, toml, binary.",
+            help=f"Write this format: {', '.join(formats.NAMES)}.",
         ),
         FILENAME_OVERRIDE,
         *CREDENTIALS,
