@@ -60,46 +60,47 @@ if TYPE_CHECKING:
             """Return whether it can be used here.  Raises UnavailableError."""
 
 
-TABLE: dict[str, str] = {
-    "env": "encconf.sources.env",
-    "file": "encconf.sources.file",
-    "cmd": "encconf.sources.cmd",
-    "systemd": "encconf.sources.systemd",
-    "keyring": "encconf.sources.keyring",
-    "vault": "encconf.sources.vault",
-    "cyberark": "encconf.sources.cyberark",
-    "conjur": "encconf.sources.conjur",
-    "awssm": "encconf.sources.awssm",
-    "awsssm": "encconf.sources.awsssm",
-    "gcpsm": "encconf.sources.gcpsm",
-    "azkv": "encconf.sources.azkv",
+class Row(Record):
+    """Where a scheme's module is, and what is known of the scheme without importing it.
+
+    References may use an ``asked`` scheme by default: its server decides who gets which secret, or it has
+    only secrets for this program.  The other schemes return anything that this user has: the output of
+    programs, files, variables, the keyring.  ``runs_program`` says that fetching a secret may start a
+    program.  ``aliases`` are the names that vals has for the scheme.
+    """
+
+    module: str
+    asked: bool = False
+    runs_program: bool = False
+    aliases: tuple[str, ...] = ()
+
+
+TABLE = {
+    "env": Row("encconf.sources.env", aliases=("envsubst",)),
+    "file": Row("encconf.sources.file"),
+    "cmd": Row("encconf.sources.cmd", runs_program=True),
+    "systemd": Row("encconf.sources.systemd", asked=True),
+    "keyring": Row("encconf.sources.keyring"),
+    "vault": Row("encconf.sources.vault", asked=True, aliases=("openbao",)),
+    "cyberark": Row("encconf.sources.cyberark", asked=True),
+    "conjur": Row("encconf.sources.conjur", asked=True),
+    "awssm": Row("encconf.sources.awssm", asked=True, aliases=("awssecrets",)),
+    "awsssm": Row("encconf.sources.awsssm", asked=True),
+    "gcpsm": Row("encconf.sources.gcpsm", asked=True, aliases=("gcpsecrets",)),
+    "azkv": Row("encconf.sources.azkv", asked=True, aliases=("azurekeyvault",)),
 }
-"""The module of each scheme."""
-
-ASKED = ("vault", "conjur", "cyberark", "awssm", "awsssm", "gcpsm", "azkv", "systemd")
-"""The schemes that references may use by default.
-
-Their servers decide who gets which secret, or they have only secrets for this program.  The other schemes
-return anything that this user has: output of programs, files, variables, the keyring.
-"""
-
-ALIASES = {
-    "awssecrets": "awssm",
-    "azurekeyvault": "azkv",
-    "envsubst": "env",
-    "gcpsecrets": "gcpsm",
-    "openbao": "vault",
-}
-"""The names that vals has for some schemes."""
+"""The schemes.  To add one, write its module and add a row."""
+ASKED = tuple(scheme for scheme, row in TABLE.items() if row.asked)
+ALIASES = {alias: scheme for scheme, row in TABLE.items() for alias in row.aliases}
 
 
 def may_run_program(address: str) -> bool:
-    """Whether fetching a secret may start a program: ``cmd:`` does, and a plug-in may."""
+    """Whether fetching a secret may start a program: ``cmd:`` does, and an unknown scheme may."""
     from encconf.identities.credentials import scheme_of
 
     scheme = scheme_of(address)
-    module = TABLE.get(ALIASES.get(scheme, scheme), "")
-    return scheme == "cmd" or not module.startswith(f"{__name__}.")
+    row = TABLE.get(ALIASES.get(scheme, scheme))
+    return row is None or row.runs_program
 
 
 LIMIT = 1 << 24
@@ -177,7 +178,7 @@ def is_known(scheme: str) -> bool:
                 reason="unusable",
                 hint="docs/plugins.md has an example",
             )
-        TABLE[scheme] = str(getattr(found, "__name__", ""))
+        TABLE[scheme] = Row(str(getattr(found, "__name__", "")), runs_program=True)
     return True
 
 
@@ -215,7 +216,7 @@ def module(scheme: str) -> Source:
     """Import and return the module of a scheme.  Raises SourceError for an unknown scheme."""
     if not is_known(scheme):
         _unknown(scheme)
-    found: Source = __import__(TABLE[scheme], fromlist=["fetch"])
+    found: Source = __import__(TABLE[scheme].module, fromlist=["fetch"])
     return found
 
 

@@ -43,5 +43,5 @@ def test_every_key_type_has_one_row() -> None:
 
 @pytest.mark.parametrize("scheme", ["keyring", "cyberark", "gcpsm", "awsssm"])
 def test_a_source_has_one_module_and_one_row(scheme: str) -> None:
-    module = sources.TABLE[scheme]
+    module = sources.TABLE[scheme].module
     assert mention(module) == {"sources/__init__.py"}

@@ -14,7 +14,7 @@ from encconf.testing.contracts.source import WHOLE, Failing, Place, SourceContra
 
 @pytest.fixture(autouse=True)
 def _row(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sources.TABLE, "toy", "plugins.toy_source")
+    monkeypatch.setitem(sources.TABLE, "toy", sources.Row("plugins.toy_source", runs_program=True))
 
 
 class TestToySource(SourceContract):

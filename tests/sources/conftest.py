@@ -148,5 +148,5 @@ def credentials(age_key: AgeKey) -> Callable[..., Credentials]:
 def store(monkeypatch: pytest.MonkeyPatch) -> Store:
     double = Store()
     monkeypatch.setitem(sys.modules, double.__name__, double)
-    monkeypatch.setitem(sources.TABLE, "double", double.__name__)
+    monkeypatch.setitem(sources.TABLE, "double", sources.Row(double.__name__, asked=True))
     return double

@@ -24,7 +24,7 @@ class TestAllowed:
         return f"{caught.value.message}\n{caught.value.hint}"
 
     def test_every_scheme_was_thought_about(self) -> None:
-        """A new one is added to `ASKED`, or to those that only hand out what this user has."""
+        """A new one is `asked`, or added here to those that only hand out what this user has."""
         assert set(sources.TABLE) <= {*sources.ASKED, "cmd", "env", "file", "keyring"}
 
     @pytest.mark.parametrize("scheme", ["env", "file", "cmd", "keyring", "envsubst"])

@@ -129,7 +129,7 @@ def given(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> 
 
     def made(source: Drawer) -> dict[str, Any]:
         monkeypatch.setitem(sys.modules, source.__name__, source)
-        monkeypatch.setitem(sources.TABLE, "drawer", source.__name__)
+        monkeypatch.setitem(sources.TABLE, "drawer", sources.Row(source.__name__))
         failing = {"missing": "drawer:nothing", "denied": "drawer:locked"}
         return {
             "place": Place("drawer:one", VALUE, lambda: Credentials({})),
