@@ -349,7 +349,7 @@ def wrapped(line: str, width: int) -> list[str]:
         return [line]
     import re
 
-    command = re.search(r": ((?:encconf|git|chmod|echo|pip) (?:(?![,;] | \().)+)$", line)
+    command = re.search(r": ((?:encconf|git|chmod|echo|mkdir|pip|rm|systemctl) (?:(?![,;] | \(| or ).)+)$", line)
     if command is None:
         return _broken(line, width)
     lines = _broken(line, width)

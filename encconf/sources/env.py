@@ -11,17 +11,19 @@ import re
 from encconf.errors import SourceError
 from encconf.identities.credentials import Credentials
 from encconf.sources import Probe, Uri
+from encconf.text.printable import printable
+from encconf.text.words import did_you_mean
 
 QUERY = ()
 
 
 def fetch(uri: Uri, credentials: Credentials) -> bytes:
     """Return the variable's value.  Bytes that are not text are kept."""
-    value = credentials.environ.get(name_in(uri))
+    name = name_in(uri)
+    value = credentials.environ.get(name)
     if value is None:
-        raise SourceError(
-            "this variable is not set", reason="missing", hint="set it where you start this program"
-        )
+        hint = did_you_mean(name, credentials.environ, 0.8) or "set it where you start this program"
+        raise SourceError("this variable is not set", reason="missing", hint=printable(hint, 80))
     return value.encode(errors="surrogateescape")
 
 

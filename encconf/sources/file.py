@@ -51,7 +51,8 @@ def read(path: str) -> bytes:
     try:
         return fileio.read_bytes(path, regular=True, limit=LIMIT)
     except MissingFileError as error:
-        raise SourceError(error.message, reason="missing", hint="create it, or correct the path") from None
+        hint = printable(fileio.near(path)) or "create it, or correct the path"
+        raise SourceError(error.message, reason="missing", hint=hint) from None
     except InputDeniedError as error:
         hint = "chown the file, or chmod it and its folders"
         raise SourceError(error.message, reason="denied", hint=hint) from None

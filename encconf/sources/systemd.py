@@ -18,6 +18,7 @@ from encconf.identities.credentials import Credentials
 from encconf.io.descriptors import reason
 from encconf.sources import Probe, Uri, file
 from encconf.text.printable import printable
+from encconf.text.words import did_you_mean
 
 QUERY = ()
 FOLDER = "CREDENTIALS_DIRECTORY"
@@ -43,7 +44,15 @@ def fetch(uri: Uri, credentials: Credentials) -> bytes:
     except SourceError as error:
         if error.reason != "missing":
             raise
+        hint = printable(did_you_mean(name, _names(folder), 0.8), 80) or hint
         raise SourceError("the unit has no credential of this name", reason="missing", hint=hint) from None
+
+
+def _names(folder: str) -> list[str]:
+    try:
+        return sorted(os.listdir(folder))
+    except OSError:
+        return []
 
 
 def valid(name: str) -> bool:

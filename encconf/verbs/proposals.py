@@ -231,6 +231,9 @@ def accept(options: Accepting, front: Front, show: Callable[[Sequence[Shown]], N
     accepted = fitting
     if not options.yes:
         accepted = [each for each in fitting if front.confirm(f"accept {each.path}?")]
+        left = [each.name for each in fitting if all(each is not other for other in accepted)]
+        if left:
+            front.hint(f"to refuse a proposal, remove its file: rm {' '.join(map(quoted, left))}")
     if accepted:
         edits = [each.edit() for each in accepted]
         Edits(file, fileio.resolve(file), edits, config=options.config, secret=True, rule=lambda: rule).run(

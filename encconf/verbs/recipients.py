@@ -661,10 +661,15 @@ def rotate(options: Rotating, front: Front) -> None:
         def warn(notice: str) -> None:
             change.warn(f"{change.file}: {notice}")
 
-        return change.planned(
+        wanted = change.planned(
             lambda rule: rekey.with_keys(rule, add, remove, notify=warn), named=add, new_data_key=True
         )
+        if remove:
+            with suppress(EncconfError):
+                still.update(key for key in chain.from_iterable(change.rule().groups) if key in remove)
+        return wanted
 
+    still: set[MasterKey] = set()  # what the rules name, so that updatekeys would add it again
     work = Rekeying(
         front,
         "rotate",
@@ -675,6 +680,11 @@ def rotate(options: Rotating, front: Front) -> None:
         ignore_mac=options.ignore_mac,
     )
     work.run(paths if options.resume_at is None else _from(paths, options.resume_at))
+    for key in sorted(still, key=lambda key: key.name):
+        front.warn(
+            f".sops.yaml still names {in_full(key)}",
+            hint=f"remove it there, too: encconf keys remove {quoted(key.name)}",
+        )
 
 
 def _from(paths: list[str], first: str) -> list[str]:

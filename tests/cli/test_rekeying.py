@@ -96,6 +96,17 @@ class TestSomebodyLeaves:
         assert "f1.yaml\n  name\n  password\n" in done.out
         assert "other.enc.env: the file has no" not in done.out
         assert "which .sops.yaml does not name" not in done.err
+        assert "still names" not in done.err
+
+    def test_rotate_says_that_the_rules_still_name_a_removed_key(self, team: tuple[Project, AgeKey]) -> None:
+        """Otherwise the next updatekeys would add it again."""
+        project, bob = team
+        rules(project, project.key, bob)
+        done = project.run("rotate", "-r", "--rm-age", bob.recipient, ".")
+        command = done.err.partition("still names ")[2].partition("remove it there, too: ")[2].split("\n")[0]
+        project.run(*command.split()[1:], "-y")
+        assert bob.recipient not in project.read(".sops.yaml")
+        assert "up to date" in project.run("updatekeys", "-r", "-y", ".").err
 
     @pytest.mark.parametrize("committed", [False, True])
     def test_names_of_removed_keys_come_from_the_history(

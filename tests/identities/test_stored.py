@@ -197,7 +197,7 @@ class TestOrder:
         assert "ENCCONF_IDENTITY cmd:false (false failed with exit code 1), " in report
         assert "s3cret" not in report
         assert "not usable: ENCCONF_IDENTITY file:/nowhere/at/all (no such file), ENCCONF_ID" in report
-        assert "create it, or correct the path" in report
+        assert "the folder /nowhere/at does not exist" in report
 
     @pytest.mark.parametrize("prefix", ["", "# created: today\n# public key: age1x\n", "  "])
     def test_a_key_where_its_address_belongs_is_never_shown(self, me: Owner, prefix: str) -> None:

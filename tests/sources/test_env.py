@@ -40,6 +40,11 @@ class TestEnv(SourceContract):
         assert sources.fetch("env:C", credentials) == b"\xff"
         assert sources.fetch("env:a%20b", credentials) == b"2"
 
+    def test_a_misspelled_name_has_a_suggestion(self) -> None:
+        credentials = who({"DB_PASSWORD": "x", "OTHER": "y"})
+        assert failure("env:DB_PASWORD", credentials).hint == "did you mean DB_PASSWORD?"
+        assert failure("env:DB_USER", credentials).hint == "set it where you start this program"
+
     def test_it_is_these_credentials_environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("OF_THE_PROCESS", "x")
         assert failure("env:OF_THE_PROCESS", who()).reason == "missing"

@@ -74,6 +74,12 @@ class TestFile(WritableSourceContract):
         assert failure(f"file:{tmp_path}/large/x", who()).reason == "missing"
         assert failure(f"file:/{'x' * 5000}", who()).message.startswith("cannot be read")
 
+    def test_a_misspelled_name_has_a_suggestion(self, tmp_path: Path) -> None:
+        (tmp_path / "db-password").write_bytes(VALUE)
+        meant = f"did you mean {tmp_path / 'db-password'}?"
+        assert failure(f"file:{tmp_path}/db-pasword", who()).hint == meant
+        assert failure(f"file:{tmp_path}/other", who()).hint == "create it, or correct the path"
+
     def test_a_file_that_everybody_can_read_gives_a_warning(self, tmp_path: Path) -> None:
         said: list[str] = []
         path = tmp_path / "open"

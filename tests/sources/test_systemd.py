@@ -74,6 +74,10 @@ class TestSystemd(SourceContract):
         assert failure("systemd:pw", who({"CREDENTIALS_DIRECTORY": str(unit)})).hint == line
         assert failure("systemd:pw", who()).hint == line
 
+    def test_a_misspelled_name_has_a_suggestion(self, unit: Path) -> None:
+        credentials = who({"CREDENTIALS_DIRECTORY": str(unit)})
+        assert failure("systemd:dir_sub_y", credentials).hint == "did you mean dir_sub_x?"
+
     def test_a_probe_tells_the_names(self, unit: Path, patient: None) -> None:
         found = sources.probe("systemd", who({"CREDENTIALS_DIRECTORY": str(unit)}))
         assert (found.usable, found.note) == (True, "credentials: db, dir_sub_x, tree")

@@ -69,6 +69,8 @@ def accept(options: Options, console: Console) -> None:
             console.json(_report(options, found))
         elif found:
             console.lines("\n".join(line for each in found for line in _lines(each, options)))
+            if console.can_ask() and not (options.show_values or options.yes):
+                console.hint("--show-values shows the values")
 
     proposals.accept(options, console, show)
 
