@@ -339,6 +339,9 @@ def width_of(descriptor: int, environ: Mapping[str, str]) -> int:
         return 0
 
 
+_PROGRAMS = "encconf|git|chmod|echo|mkdir|pip|rm|systemctl"  # of the commands in messages
+
+
 def wrapped(line: str, width: int) -> list[str]:
     """Wrap a line between words.  Words that are too long stay whole, and so do lines with color codes.
 
@@ -349,7 +352,7 @@ def wrapped(line: str, width: int) -> list[str]:
         return [line]
     import re
 
-    command = re.search(r": ((?:encconf|git|chmod|echo|mkdir|pip|rm|systemctl) (?:(?![,;] | \(| or ).)+)$", line)
+    command = re.search(rf": ((?:{_PROGRAMS}) (?:(?![,;] | \(| or ).)+)$", line)
     if command is None:
         return _broken(line, width)
     lines = _broken(line, width)
