@@ -99,9 +99,11 @@ def _connect(path: str, text: str) -> Any:
         import psycopg
         from psycopg.conninfo import conninfo_to_dict
     except ImportError:
+        from encconf.text.packages import how_to_install
+
         raise AuditError(
             f"{path} configures an audit log in PostgreSQL, which needs the package psycopg",
-            hint="pip install 'encconf[audit]'",
+            hint=how_to_install("encconf[audit]"),
         ) from None
     try:
         settings = conninfo_to_dict(text)

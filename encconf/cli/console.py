@@ -339,7 +339,7 @@ def width_of(descriptor: int, environ: Mapping[str, str]) -> int:
         return 0
 
 
-_PROGRAMS = "encconf|git|chmod|echo|mkdir|pip|rm|systemctl"  # of the commands in messages
+_PROGRAMS = "encconf|git|chmod|echo|mkdir|pip|pipx|rm|systemctl|uv"  # of the commands in messages
 
 
 def wrapped(line: str, width: int) -> list[str]:

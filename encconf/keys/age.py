@@ -119,7 +119,10 @@ def rage() -> Any:
     try:
         import pyrage
     except ImportError:
-        raise MissingExtraError("age keys need the package pyrage", hint="pip install pyrage") from None
+        from encconf.text.packages import how_to_install
+
+        hint = how_to_install("pyrage")
+        raise MissingExtraError("age keys need the package pyrage", hint=hint) from None
     return pyrage
 
 

@@ -268,8 +268,10 @@ def _algorithms() -> tuple[Any, Any, Any]:
 def _unsupported() -> MissingExtraError:
     from importlib.metadata import version
 
+    from encconf.text.packages import how_to_install
+
     return MissingExtraError(
         f"post-quantum keys ({RECIPIENT_PREFIX}…) need the package cryptography 48 or newer, with ML-KEM;"
         f" this is {version('cryptography')}",
-        hint="pip install 'cryptography>=48' (one that you build yourself needs OpenSSL 3.5)",
+        hint=f"{how_to_install('cryptography>=48')} (one that you build yourself needs OpenSSL 3.5)",
     )

@@ -294,8 +294,10 @@ def _class() -> Any:
     try:
         import gnupg
     except ImportError:
+        from encconf.text.packages import how_to_install
+
         raise MissingExtraError(
-            "PGP keys need the package python-gnupg", hint="pip install python-gnupg"
+            "PGP keys need the package python-gnupg", hint=how_to_install("python-gnupg")
         ) from None
     # Its log shows arguments and whatever gpg prints, and older versions log the data key.
     gnupg.logger.addFilter(_silent)

@@ -73,8 +73,10 @@ def reserialised(data: bytes, passphrase: bytes | None) -> bytes:
     except UnsupportedAlgorithm as error:
         if "bcrypt" not in str(error):
             raise ValueError("unsupported") from None
+        from encconf.text.packages import how_to_install
+
         raise MissingExtraError(
-            "a passphrase-protected SSH key needs the package bcrypt", hint="pip install bcrypt"
+            "a passphrase-protected SSH key needs the package bcrypt", hint=how_to_install("bcrypt")
         ) from None
     plain: bytes = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()

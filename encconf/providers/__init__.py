@@ -67,9 +67,11 @@ def needing(service: str, extra: str, *packages: str) -> Iterator[None]:
     try:
         yield
     except ImportError as error:
+        from encconf.text.packages import how_to_install
+
         names = packages or ((error.name or extra).partition(".")[0],)
         needed = f"package{'s' if len(names) > 1 else ''} {' and '.join(names)}"
-        hint = f"pip install 'encconf[{extra}]'"
+        hint = how_to_install(f"encconf[{extra}]")
         raise MissingExtraError(f"{service} needs the {needed}", hint=hint) from None
 
 

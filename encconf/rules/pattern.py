@@ -120,10 +120,12 @@ def _plain(text: str) -> Pattern:
     try:
         return _PlainPattern(text, Machine(text))
     except NeedsRe2Error:
+        from encconf.text.packages import how_to_install
+
         raise PatternError(
             f"the pattern {_shown(text)} is wrong, or needs the package google-re2",
-            hint="pip install google-re2; without it, a pattern can have characters, ., [classes], (groups),"
-            r" |, *, +, ?, ^, $, \d, \w, \s, and (?i) at its start",
+            hint=f"{how_to_install('google-re2')}; without it, a pattern can have characters, ., [classes],"
+            r" (groups), |, *, +, ?, ^, $, \d, \w, \s, and (?i) at its start",
         ) from None
 
 

@@ -41,12 +41,15 @@ def convert(value: Any, schema: type[T], *, at: Sequence[str] = (), lax: bool = 
 
 def _without_msgspec(value: Any, schema: type[T], at: Sequence[str]) -> T:
     """Convert by pydantic, if that is installed and knows the type."""
+    from encconf.text.packages import how_to_install
+
     name = getattr(schema, "__name__", "this one")
     try:
         from pydantic import PydanticUserError
     except ImportError:
         raise MissingExtraError(
-            f"a schema needs pydantic or msgspec: {name}", hint="install one: pip install 'encconf[msgspec]'"
+            f"a schema needs pydantic or msgspec: {name}",
+            hint=f"install one: {how_to_install('encconf[msgspec]')}",
         ) from None
     try:
         return _by_pydantic(value, schema, at)
@@ -54,7 +57,7 @@ def _without_msgspec(value: Any, schema: type[T], at: Sequence[str]) -> T:
         pass  # an attrs class, for example
     raise MissingExtraError(
         f"pydantic does not know this type of schema, and msgspec is not installed: {name}",
-        hint="install it: pip install 'encconf[msgspec]'",
+        hint=f"install it: {how_to_install('encconf[msgspec]')}",
     )
 
 
