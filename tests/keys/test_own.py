@@ -36,10 +36,14 @@ def hints(project: Project, environ: dict[str, str], *commands: tuple[str, ...])
     for command in commands:
         done = project.popen(*command, environ=environ, stderr=-1, stdout=-1)
         err = done.communicate(timeout=60)[1].decode()
-        found |= {line.removeprefix("encconf: hint: ") for line in err.splitlines() if "hint: " in line}
+        lines = [line.removeprefix("encconf: hint: ") for line in err.splitlines() if "hint: " in line]
+        if command[0] == "set":
+            lines = [line.removeprefix(PROPOSE) for line in lines]
+        found |= set(lines)
     return found
 
 
+PROPOSE = f"to propose the value without a key: encconf propose {FILE} db.host; or "
 EVERYWHERE = (
     ("whoami",),
     ("decrypt", FILE),

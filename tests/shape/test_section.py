@@ -9,6 +9,7 @@ import pytest
 
 from encconf import load_config
 from encconf.errors import ConfigTypeError, MissingFileError, NotEncryptedError, PathNotFoundError
+from encconf.text.printable import quoted
 
 TEXT = "app:\n  db: {host: inner}\napp.db: {host: whole}\napp.web:\n  x.y: {n: 1}\nsingle: 1\n"
 
@@ -59,7 +60,7 @@ def test_a_plaintext_beside_its_encrypted_file(write: Callable[..., Path]) -> No
     plain.rename(path.with_name("t.yaml"))
     with pytest.raises(NotEncryptedError) as other:
         load_config(path.with_name("t.yaml"))
-    assert other.value.hint == f"encrypt it first: encconf encrypt {path.with_name('t.yaml')}"
+    assert other.value.hint == f"encrypt it first: encconf encrypt {quoted(str(path.with_name('t.yaml')))}"
     assert f"hint: {other.value.hint}" in other.value.__notes__
 
 

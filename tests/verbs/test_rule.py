@@ -197,6 +197,7 @@ def refused(file: str, *wanted: AgeKey, given: Selecting | None = None) -> Seque
     return []
 
 
+@pytest.mark.posix
 def test_a_plaintext_behind_a_link_stays_with_those_who_may_read_it(repository: Path) -> None:
     Path("dev/link.yaml").symlink_to("../prod/p.yaml")
     assert refused("dev/own.yaml", ALICE, BOB) == []
@@ -206,6 +207,7 @@ def test_a_plaintext_behind_a_link_stays_with_those_who_may_read_it(repository: 
     assert refused("dev/link.yaml", ALICE, BOB, given=options(BOB)) == [], "you named them"
 
 
+@pytest.mark.posix
 def test_a_link_to_a_plaintext_without_a_rule(repository: Path) -> None:
     Path("free.yaml").write_text("a: 1\n")
     Path("dev/link.yaml").symlink_to("../free.yaml")
@@ -214,6 +216,7 @@ def test_a_link_to_a_plaintext_without_a_rule(repository: Path) -> None:
     assert refused("dev/link.yaml", ALICE, BOB) == [ALICE.recipient, BOB.recipient], "a branch may have it"
 
 
+@pytest.mark.posix
 def test_who_may_get_the_data_key_of_a_copy(repository: Path) -> None:
     def wrap(file: str, *wanted: AgeKey) -> None:
         metadata = Metadata.of(formats.get("yaml").scan(Path(file).read_text()))
@@ -236,6 +239,7 @@ def test_who_may_get_the_data_key_of_a_copy(repository: Path) -> None:
     assert (caught.value.hint or "").startswith("look at that file"), "the hint for links stays"
 
 
+@pytest.mark.posix
 def test_recipients_that_you_name_may_get_the_data_key_of_a_copy(repository: Path) -> None:
     Path("dev/copy.yaml").write_bytes(Path("prod/p.enc.yaml").read_bytes())
     metadata = Metadata.of(formats.get("yaml").scan(Path("dev/copy.yaml").read_text()))
