@@ -6,7 +6,8 @@ lines of a certificate are found, too.  What is not found: a part of a secret, o
 that was compressed, encrypted or hashed.  Values shorter than `SHORTEST` bytes are not removed, since they
 occur everywhere.
 
-All forms of all secrets are one regular expression for RE2, which takes the same time for any number of them.
+The beginnings of all forms of all secrets are one regular expression for RE2, which takes the same time for
+any number of them.  Whether the rest follows is looked up among the sorted forms.
 """
 
 from __future__ import annotations
@@ -32,12 +33,14 @@ _LONGEST_LINE = 16  # the least length of a line of a longer value that counts a
 _HELD = 1 << 20  # bytes that a stream holds back at most
 _LINE_BREAKS = b"\r\n"
 _FIRST = 3  # how many bytes of a form are looked up first
+_BEGINNING = 16  # how many bytes of a form are in the regular expression
+_AT_ONCE = 1 << 16  # how many beginnings one expression has at most: RE2 refuses one that is too large
 _PIECE = 512  # a longer form is looked for in pieces of this length: so no form is long
 _OVERLAP = 16  # bytes that two pieces have in common, so that there is nothing between them
 
 
 class Redactor:
-    """Finds all forms of some secrets.  Making it takes about 3 ms for each."""
+    """Finds all forms of some secrets.  Making it takes less than 1 ms for each, and 3 s for 1 MB of them."""
 
     def __init__(self, secrets: Iterable[str | bytes]) -> None:
         self._forms: list[bytes] = []
@@ -55,7 +58,9 @@ class Redactor:
         self._forms = sorted(forms)
         self._longest = len(max(forms, key=len, default=b""))
         self._firsts = {form[:_FIRST] for form in forms}
-        self._search = _compiled(self._forms)
+        beginnings = sorted({form[:_BEGINNING] for form in self._forms})
+        starts = range(0, len(beginnings), _AT_ONCE)
+        self._searches = [_compiled(beginnings[start : start + _AT_ONCE]) for start in starts]
 
     def redact(self, text: str) -> str:
         """Return a text with `MARK` in place of each secret."""
@@ -85,18 +90,33 @@ class Redactor:
 
     def _found(self, data: bytes) -> list[tuple[int, int]]:
         """Return the spans of forms by their start.  They may overlap."""
-        if self._search is None:
-            return []
         joined = data.translate(None, _LINE_BREAKS)
         spans: list[tuple[int, int]] = []
-        found = self._search(joined)
-        while found is not None:
-            spans.append(found.span())
-            found = self._search(joined, found.start() + 1)  # another may begin inside this one
+        for search in self._searches:
+            found = search(joined)
+            while found is not None:
+                start = found.start()
+                if size := self._longest_at(joined, start):
+                    spans.append((start, start + size))
+                found = search(joined, start + 1)  # another may begin inside this one
+        if len(self._searches) > 1:
+            spans.sort()
         if not spans or len(joined) == len(data):
             return spans
         original = _offsets(data)
         return [(original(start), original(end - 1) + 1) for start, end in spans]
+
+    def _longest_at(self, data: bytes, start: int) -> int:
+        """Return the length of the longest form that is at this place of the data, or 0."""
+        rest, end = data[start : start + self._longest], len(self._forms)
+        while len(rest) >= SHORTEST:
+            end = bisect_right(self._forms, rest, 0, end)
+            nearest = self._forms[end - 1] if end else b""
+            if rest.startswith(nearest):
+                return len(nearest)
+            # A form that is there cannot be greater than the nearest one, so it ends before the two differ.
+            rest = rest[: _common(rest, nearest)]
+        return 0
 
     def _held_from(self, data: bytes) -> int:
         """Return the offset of the longest end of the data that is the beginning of a form."""
@@ -175,9 +195,19 @@ def _offsets(data: bytes) -> Callable[[int], int]:
     return lambda offset: offset + bisect_right(before, offset)
 
 
+def _common(one: bytes, other: bytes) -> int:
+    """Return how many bytes two texts have in common at their beginning."""
+    low, high = 0, min(len(one), len(other))
+    while low < high:
+        middle = (low + high + 1) // 2
+        if one[low:middle] == other[low:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
 def _compiled(forms: list[bytes]) -> Any:
-    if not forms:
-        return None
     try:
         import re2
     except (

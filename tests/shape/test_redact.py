@@ -262,6 +262,38 @@ def test_a_long_secret_takes_no_hours_and_is_one_mark(secret: bytes) -> None:
             assert b"".join(pieces) + stream.flush() == b"a " + mark + b" b " + mark + b" c"
 
 
+def test_two_mebibytes_of_secrets() -> None:
+    random.seed(1)
+    lines = ["".join(random.choices(string.ascii_letters, k=64)) for _ in range(16_000)]
+    certificates = ["\n".join(["-----BEGIN X-----", *lines[at : at + 30]]) for at in range(0, len(lines), 30)]
+    whole = "".join(reversed(lines))
+    with at_most(30):
+        redactor = Redactor([*certificates, whole])
+        for secret in (certificates[0], certificates[-1], lines[99], whole):
+            assert redactor.redact(f"a {secret} b") == f"a {MARK} b"
+    assert redactor.redact(f"a {whole[:15]} b") == f"a {whole[:15]} b"
+
+
+@given(
+    st.lists(st.text("ab", min_size=6, max_size=40), min_size=1, max_size=12),
+    st.lists(st.text("ab", max_size=30), max_size=6),
+)
+@settings(max_examples=300, deadline=None)
+def test_secrets_with_the_same_beginning(secrets: list[str], between: list[str]) -> None:
+    """Their longest form at each place, as a search for each of them finds it."""
+    text = "".join(secret + rest for secret, rest in zip(secrets * 2, between, strict=False))
+    covered = set[int]()
+    for secret in secrets:
+        for form in {secret, *(line for line in secret.splitlines() if len(line) >= 16)}:
+            at = text.find(form)
+            while at >= 0:
+                covered |= set(range(at, at + len(form)))
+                at = text.find(form, at + 1)
+    found = Redactor(secrets).redact(text)
+    left = "".join(sign for at, sign in enumerate(text) if at not in covered)
+    assert found.replace(MARK, "") == left
+
+
 def test_nothing_of_a_long_secret_is_left_where_a_stream_is_flushed() -> None:
     secret = bytes(range(33, 127)).hex().encode() * 40
     stream = Stream(Redactor([secret]))
