@@ -83,6 +83,26 @@ def test_many_commands_without_posix(windows: Project) -> None:
     windows.run("keyservice", "--network", "unix", "--address", "socket", code=1)
 
 
+def test_programs_without_posix(windows: Project) -> None:
+    """On Windows, a folder says that everyone may write to it."""
+    windows.write("plain.env", "NAME=found\n")
+    windows.run("encrypt", "-o", ".env.enc", "plain.env")
+    windows.folder.chmod(0o777)
+    code = """
+import encconf, os
+encconf.load_dotenv()
+with encconf.edit("secrets.enc.yaml") as values:
+    values["db"]["port"] = 5433
+print(os.environ["NAME"], os.path.basename(encconf.find_dotenv()))
+print(encconf.load_configs(["secrets.enc.yaml"])[0]["db"]["port"])
+"""
+    words = [sys.executable, "-c", code, "encconf"]
+    done = subprocess.run(
+        words, cwd=windows.folder, env=windows.environ, capture_output=True, text=True, check=False
+    )
+    assert (done.stdout, done.stderr) == ("found .env.enc\n5433\n", "")
+
+
 def test_the_shim_is_a_program_of_the_system(windows: Project) -> None:
     windows.path("programs").mkdir()
     windows.run("shim", "programs")

@@ -103,8 +103,11 @@ def is_planted(state: os.stat_result, folder: os.stat_result, *, sticky: bool = 
     It could make you overwrite another file, or show that user what you write.  Linux refuses such files, too
     (``fs.protected_regular``, ``_symlinks``, ``_fifos``), but neither the paths that `fileio.resolve` returns
     nor files that are replaced.  A file that is mounted there, as in a container, is of another device.
-    Without ``sticky``, so are the files of a folder where users can also remove those of others.
+    Without ``sticky``, so are the files of a folder where users can also remove those of others.  On Windows,
+    modes and owners say nothing.
     """
+    if os.name != "posix":
+        return False
     wanted = 0o1002 if sticky else 0o002
     shared = folder.st_mode & wanted == wanted and state.st_dev == folder.st_dev
     return shared and state.st_uid not in (os.geteuid(), folder.st_uid)

@@ -180,6 +180,7 @@ def test_it_may_work_later_only_if_no_other_reason_is_there() -> None:
     assert not failing(slow, MasterKeyError("denied")).temporary
 
 
+@pytest.mark.posix
 def test_a_command_for_a_key_runs_only_once(
     tmp_path: Path, pairs: list[Pair], recipients: list[AgeKey]
 ) -> None:

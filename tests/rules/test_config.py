@@ -86,7 +86,7 @@ AGREED: dict[str, tuple[str, list[str]]] = {
     "empty path_regex": (rules("- {path_regex: '', age: $A}\n- {age: $B}"), ["a.yaml"]),
     "null path_regex": (rules("- {path_regex: ~, age: $A}\n- {age: $B}"), ["a.yaml"]),
     "number as path_regex": (rules("- {path_regex: 0x10, age: $A}\n- {age: $B}"), ["0x10.yaml", "16.yaml"]),
-    "bool as path_regex": (rules("- {path_regex: true, age: $A}\n- {age: $B}"), ["true.yaml", "True.yaml"]),
+    "bool as path_regex": (rules("- {path_regex: true, age: $A}\n- {age: $B}"), ["true.yaml", "True2.yaml"]),
     "date as path_regex": (
         rules("- {path_regex: 2024-01-02, age: $A}\n- {age: $B}"),
         ["2024-01-02.yaml", "a.yaml"],

@@ -52,7 +52,7 @@ def test_which_file_is_meant(tmp_path: Path) -> None:
     (tmp_path / "folder.enc.yaml").mkdir()
     (tmp_path / "link.yaml").symlink_to("nowhere")
     missing, not_encrypted, other = MissingFileError("x"), NotEncryptedError(), InputError("x")
-    meant = f"did you mean {tmp_path}/secrets.enc.yaml?"
+    meant = f"did you mean {tmp_path / 'secrets.enc.yaml'}?"
     for error, name, hint in (
         (missing, "secrets.enc.yml", meant),
         (missing, "secrte.enc.yaml", meant),
@@ -67,4 +67,5 @@ def test_which_file_is_meant(tmp_path: Path) -> None:
         (other, "secrets.enc.yml", ""),
     ):
         assert meant_by(error, str(tmp_path / name)) == hint, (error, name)
-    assert meant_by(missing, f"{tmp_path}/none/x.yaml") == f"the folder {tmp_path}/none does not exist"
+    none = tmp_path / "none"
+    assert meant_by(missing, str(none / "x.yaml")) == f"the folder {none} does not exist"

@@ -400,10 +400,10 @@ def test_without_re2_few_steps_are_kept(monkeypatch: pytest.MonkeyPatch) -> None
         text = "".join(draw.choices("aabbc", k=60))
         assert machine.search(text) is (judge.search(text) is not None)
     seen: set[int] = set()
-    waiting: list[object] = [vars(machine)]
+    waiting: list[object] = [*vars(machine).values()]
     states = 0
     while waiting:
-        for each in gc.get_referents(waiting.pop()):
+        for each in (here := waiting.pop(), *gc.get_referents(here)):
             is_state = type(each).__name__ == "_State"
             if id(each) not in seen and (is_state or isinstance(each, dict)):
                 seen.add(id(each))
