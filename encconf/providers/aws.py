@@ -40,6 +40,7 @@ _CHOOSING = (
     *("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_WEB_IDENTITY_TOKEN_FILE"),
     *("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI"),
 )
+_LOGIN = "log in with aws sso login, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
 _RENEW = "renew the credentials, for example with aws sso login"
 _SLOW = "check that the region is available and that this machine can reach it"
 # The reasons of `encconf.errors.UnavailableError` for AWS's errors.  The first that matches is used.
@@ -202,7 +203,7 @@ def _failure(
     if isinstance(error, (ResponseParserError, *ODD_ANSWER)):  # its text may quote the answer
         return MasterKeyError(f"{server} returned an answer that cannot be read")
     if isinstance(error, sdk.NoCredentialsError):
-        return NotMyKeyError("no AWS credentials")
+        return NotMyKeyError("no AWS credentials", hint=_LOGIN)
     if isinstance(error, sdk.ClientError):
         return _refusal(error, way, needs, meanings)
     connect, answer = timeouts(credentials)
@@ -213,7 +214,11 @@ def _failure(
         return MasterKeyError(f"{server} cannot be reached: {said}", reason="unreachable")
     if isinstance(error, (sdk.TokenRetrievalError, sdk.SSOTokenLoadError)):
         return MasterKeyError(f"{type(error).__name__}: {said}", reason="expired", hint=_RENEW)
-    return MasterKeyError(f"{type(error).__name__}: {said}", reason="wrong")
+    hint = "correct the name of the profile; aws configure list-profiles shows them"
+    is_profile = isinstance(error, sdk.ProfileNotFound)
+    return MasterKeyError(
+        f"{type(error).__name__}: {said}", reason="wrong", hint=hint if is_profile else None
+    )
 
 
 def _refusal(error: Any, way: Way, needs: str, meanings: Mapping[str, str]) -> MasterKeyError:
@@ -234,6 +239,8 @@ def _refusal(error: Any, way: Way, needs: str, meanings: Mapping[str, str]) -> M
         message = f"cannot assume the role {printable(way.role)[:200]}: {detail}"
         return MasterKeyError(message, reason="denied")
     hint = _RENEW if reason == "expired" else None
+    if any(part in code for part in ("UnrecognizedClient", "InvalidClientToken", "Signature")):
+        hint = _LOGIN
     if "AccessDenied" in code or "NotAuthorized" in code:
         hint = f"you need {needs}"
     return MasterKeyError(detail, reason=reason, hint=hint, code=code)
@@ -243,7 +250,7 @@ def _combined(refused: list[tuple[Way, MasterKeyError]], credentials: Credential
     """Return one error for all ways that were tried."""
     serious = [(way, error) for way, error in refused if not isinstance(error, NotMyKeyError)]
     if not serious:
-        return NotMyKeyError(f"no AWS credentials\nlooked in: {_places(credentials)}")
+        return NotMyKeyError(f"no AWS credentials\nlooked in: {_places(credentials)}", hint=_LOGIN)
     first = serious[0][1]
     if len(serious) == 1:
         return first

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     Step = tuple[str, Any]  # a credential of azure-identity, after its name in a report
 
 
+_LOGIN = "log in with az login, or set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET"
 ALLOW_LIST = "ENCCONF_AZURE_ALLOWLIST"
 _DOMAINS = tuple(
     f"{kind}.{cloud}"
@@ -131,7 +132,7 @@ def _explaining(server: str, credentials: Credentials, needs: str, tokens: _Toke
             raise MasterKeyError(
                 f"Azure gave no token: {one_line(error.message)}", reason="unusable"
             ) from None
-        raise NotMyKeyError(f"no Azure credential\nlooked in: {error.message}") from None
+        raise NotMyKeyError(f"no Azure credential\nlooked in: {error.message}", hint=_LOGIN) from None
     except exceptions.AzureError as error:
         raise _failure(error, server, credentials, needs) from None
 
@@ -313,10 +314,11 @@ def _failure(error: Any, server: str, credentials: Credentials, needs: str) -> M
         detail = cause(error) or one_line(error.message)
         return MasterKeyError(f"{server} cannot be reached: {detail}", reason="unreachable")
     if error.status_code is None:  # before the vault was asked
-        detail = cause(error) or _first_sentence(error.message)
-        return MasterKeyError(
-            f"Azure gave no token: {detail}", reason="expired" if "expired" in detail else "denied"
-        )
+        network = cause(error)
+        detail = network or _first_sentence(error.message)
+        reason = "expired" if "expired" in detail else "denied"
+        hint = None if network else _LOGIN
+        return MasterKeyError(f"Azure gave no token: {detail}", reason=reason, hint=hint)
     said = error.error
     inner = said.innererror.get("code") if said and isinstance(said.innererror, dict) else None
     if said:

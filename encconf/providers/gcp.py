@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 _SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
 _UNIVERSE = "googleapis.com"
 _PATIENCE = 10  # for how many seconds a call is repeated after temporary errors (throttling, 5xx)
+_LOGIN = "log in with gcloud auth application-default login, or set GOOGLE_APPLICATION_CREDENTIALS"
 _RENEW = "renew the credentials, for example with gcloud auth application-default login"
 
 # For each type of credentials file, the module below ``google`` and the function that read it.
@@ -108,7 +109,7 @@ def identity(credentials: Credentials, universe: str = "") -> Any:
     notes.append(f"{printable(path or 'the folder of gcloud')} (not there)")
     off = environ.get("NO_GCE_CHECK", "").lower() == "true"
     notes.append(f"the metadata server ({'not asked' if off else 'no answer'})")
-    raise NotMyKeyError(f"no Google credentials\nlooked in: {', '.join(notes)}")
+    raise NotMyKeyError(f"no Google credentials\nlooked in: {', '.join(notes)}", hint=_LOGIN)
 
 
 def _gcloud(credentials: Credentials) -> str | None:

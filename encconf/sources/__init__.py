@@ -151,7 +151,7 @@ def parse(text: str) -> Uri:
     if not body or "\0" in unquote(body):
         raise SourceError(
             f"the name after {scheme}: {'contains a NUL' if body else 'is missing'}",
-            hint="docs/sources.md lists the forms",
+            hint=f"an address is {scheme}:NAME, perhaps with ?SETTING=VALUE and #FIELD",
         )
     uri = Uri(scheme, body, query, field, vals=vals)
     _check_query(uri)
@@ -299,8 +299,8 @@ HINTS = {
     "expired": "log in again",
     "unreachable": "check that the server is up and that this machine can reach it",
     "slow": "check that the server is up and not overloaded",
-    "wrong": "docs/sources.md lists the forms",
-    "unusable": "docs/sources.md says what must be set",
+    "wrong": "correct the address, or the setting that this is about",
+    "unusable": "encconf doctor shows what is missing, and encconf help environment what can be set",
 }
 
 

@@ -165,6 +165,7 @@ def test_without_credentials_the_places_are_reported(aws: MotoServer, home: Path
         "~/.aws/credentials (nothing fitting), ~/.aws/config (nothing fitting), "
         "the instance's metadata (switched off)"
     )
+    assert "aws sso login" in str(error.hint)
 
 
 @pytest.mark.services
@@ -179,6 +180,7 @@ def test_a_profile_that_was_chosen_is_used_or_nothing(aws: MotoServer, arn: str)
     for key in (AwsKmsKey(arn), AwsKmsKey(arn, profile="colleague")):
         error = refusal(key, "AAAA", who)
         assert error.message == "ProfileNotFound: The config profile (nowhere) could not be found"
+        assert "aws configure list-profiles" in str(error.hint)
 
 
 @pytest.mark.services

@@ -116,6 +116,7 @@ def test_without_a_credential_it_is_not_mine(azure: Azure, key: AzureKey, trust:
         "Azure CLI (not found on path), PowerShell (not installed), "
         "Azure Developer CLI (could not be found), managed identity (no response from the IMDS endpoint)"
     )
+    assert "az login" in str(error.hint)
     assert azure.of_vaults() == []
 
 

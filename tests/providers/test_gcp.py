@@ -231,6 +231,7 @@ def test_without_credentials_the_places_are_reported(google: Google, home: Path)
         "/h/.config/gcloud/application_default_credentials.json (not there), "
         "the metadata server (not asked)"
     )
+    assert "gcloud auth application-default login" in str(error.hint)
 
 
 @pytest.mark.services

@@ -44,10 +44,10 @@ def test_an_address(text: str, uri: Uri) -> None:
     [
         ("", "this is not the address of a secret", "it begins with one of env:, file:, cmd:"),
         ("hunter2", "this is not the address of a secret", "it begins with"),
-        ("env:", "the name after env: is missing", "docs/sources.md"),
-        ("env:?x=y", "the name after env: is missing", "docs/sources.md"),
+        ("env:", "the name after env: is missing", "an address is env:NAME"),
+        ("env:?x=y", "the name after env: is missing", "an address is env:NAME"),
         ("env:A?optoinal=true", "env: has no setting optoinal", "did you mean optional?"),
-        ("env:a%00b", "the name after env: contains a NUL", "docs/sources.md"),
+        ("env:a%00b", "the name after env: contains a NUL", "an address is env:NAME"),
         ("evn:A", "evn is not a source", "did you mean env? known sources are"),
         ("magic:A", "magic is not a source", "known sources are env, file"),
     ],

@@ -219,7 +219,7 @@ def test_an_error_of_a_server_becomes_one_of_a_source(store: Store) -> None:
     expired = MasterKeyError("old", reason="expired", hint="renew it")
     store.errors = [plain, extra, expired]
     error = failure("double:x", Credentials({}))
-    assert (error.reason, error.hint) == ("wrong", "docs/sources.md lists the forms")
+    assert (error.reason, error.hint) == ("wrong", sources.HINTS["wrong"])
     error = failure("double:x", Credentials({}))
     assert isinstance(error, SourceExtraError)
     assert (error.reason, error.hint) == ("unusable", "pip install x")

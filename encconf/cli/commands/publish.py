@@ -104,7 +104,7 @@ class Publishing(Batch):
         if found is None:
             raise NoConfigError(
                 f"no {NAME} was found, so {file} has no destination",
-                hint="create one with destination_rules: see docs/publish.md",
+                hint="create one, such as: destination_rules: [{path_regex: ^deploy/, s3_bucket: NAME}]",
             )
         if found not in self._configs:
             self._configs[found] = load(found)
