@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from encconf.errors import InputError, MasterKeyError
 from encconf.io import fileio
@@ -71,6 +71,11 @@ def add_identity(path: str, address: str, known: Collection[str]) -> list[str] |
         path, f"identity = {_quoted(address)}\n{old or ''}", mode=None if old else 0o600, replacing=old
     )
     return None
+
+
+def setting(name: str, addresses: Sequence[str]) -> str:
+    """Return the line of the file for several sources."""
+    return f"{name} = [{', '.join(map(_quoted, addresses))}]"
 
 
 def _quoted(text: str) -> str:

@@ -214,6 +214,8 @@ def _keyring_recipient(front: Front, credentials: Credentials) -> str:
     try:
         recipient = recipient_in(sources.fetch(KEYRING, credentials))
     except SourceError as error:
+        if error.reason == "unusable":
+            error.hint = f"{error.hint}; without --keyring, encconf init keeps the key in a file"
         if error.reason != "missing":
             raise
     else:
@@ -273,7 +275,10 @@ def _configure(front: Front, credentials: Credentials, address: str) -> None:
     if named is None:
         front.note(f"added its address to {path}")
     elif address not in named:
-        front.warn(f"{path} names another identity and was not changed", hint=f"add {address} to its list")
+        front.warn(
+            f"{path} names another identity and was not changed",
+            hint=f"to use both, write there: {userconfig.setting('identity', [*named, address])}",
+        )
     by, addresses = credentials.named("identity")
     if by == SETTINGS["identity"] and address not in addresses:
         front.warn(f"{by} is set and takes precedence", hint=f"unset it, or add {address}")

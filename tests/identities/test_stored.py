@@ -402,6 +402,8 @@ class TestKeygen:
         done = fresh.run("keygen", "--to", f"file:{fresh.path('second')}", "--use")
         assert "names another identity and was not changed" in done.err
         assert config.read_text() == before
+        config.write_text(done.err.partition("to use both, write there: ")[2].splitlines()[0])
+        assert done.out in fresh.run("whoami").out
 
     def test_the_hint_is_for_a_shell(self, fresh: Project) -> None:
         done = fresh.run("keygen", "--to", f"file:{fresh.path('k e')}%27y")
@@ -692,7 +694,7 @@ class TestKeyring:
 
     def test_no_desktop_at_all(self, fresh: Project) -> None:
         done = fresh.run("init", "--keyring", code=1)
-        assert "keyring" in done.err
+        assert "without --keyring, encconf init keeps the key in a file" in done.err
         assert fresh.names() == []
         assert secrets_on_disk(fresh) == []
         assert not config_of(fresh).exists()
