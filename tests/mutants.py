@@ -87,7 +87,9 @@ GROUPS = {
     ],
     "git/test_companion.py git/test_textconv.py": ["git/textconv.py"],
     "sources/test_address.py sources/test_reference*.py": ["sources/references.py"],
-    "sources/test_reference*.py sources/test_[cefs]*.py": ["sources/__init__.py"],
+    "sources/test_address.py sources/test_double.py sources/test_reference*.py sources/test_[cefs]*.py": [
+        "sources/__init__.py"
+    ],
     "engine/test_changes.py engine/test_effects.py cli/test_propose.py cli/test_values.py": [
         "engine/changes.py",
         "engine/effects.py",

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from encconf.audit import DIRECTIVE, guesses
 from encconf.audit.findings import Finding, Lines, printable
 from encconf.engine import cipher
+from encconf.engine.mac import is_date
 from encconf.engine.metadata import Metadata
 from encconf.engine.recipients import Plan, Reselection
 from encconf.errors import EncconfError
@@ -29,11 +30,6 @@ _AT_MOST = 50
 SHORT = 4
 """A value with at most this many bytes is short."""
 
-_TYPES = frozenset({b"str", b"int", b"float", b"bool", b"time", b"comment", b"bytes"})
-_TEXTS = (b"str", b"bytes")
-_DATE = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?(?:Z|[-+][0-9]{2}:[0-9]{2})\Z"
-)
 _ARMOR = {"age": "-----BEGIN AGE ENCRYPTED FILE-----", "pgp": "-----BEGIN PGP MESSAGE-----"}
 # These are compiled when they are first needed.
 _EMPTY = r"""(?<![^\s"':,{\[])([^\s"':,{\[]++)["']?[ \t]*+:\s{0,20}[{\[]\s{0,20}[}\]]"""
@@ -65,8 +61,8 @@ class Sealed:
         self.ivs: dict[bytes, Leaf] = {}
         self._last: dict[str, Finding] = {}
         self._lines = Lines(document.text)
-        block = document.parts[0].block if document.parts else None
-        self.block = self._lines(block[0] if block else 0)
+        start, _ = document.parts[0].block or (0, 0)  # there is one: nothing else has metadata
+        self.block = self._lines(start)
 
     @property
     def data_keys(self) -> list[tuple[str, str, str]]:
@@ -187,7 +183,7 @@ def _block(sealed: Sealed, rule: Rule | None) -> None:
         sealed.find("no-mac", "the sops block has no mac")
     elif cipher.split(metadata.mac) is None:
         sealed.find("bad-block", "mac in the sops block is not a ciphertext")
-    if not _DATE.match(metadata.lastmodified):
+    if not is_date(metadata.lastmodified):
         sealed.find("bad-block", "lastmodified in the sops block is not a date")
     if metadata.layout is not None and cipher.split(metadata.layout) is None:
         sealed.find("bad-block", "encconf_layout in the sops block is not a ciphertext")
@@ -255,9 +251,10 @@ def _safe_hint(found: Reselection, mine: Selection) -> str | None:
     """Return a hint about a different selection, or None (the usual hint) if the rule's exposes nothing."""
     if not found.exposed and not found.comments:
         return None
-    values = counted(len(found.exposed), "encrypted value")
+    kinds = ((len(found.exposed), "encrypted value"), (found.comments, "encrypted comment"))
+    what = " and ".join(counted(count, kind) for count, kind in kinds if count)
     return (
-        f"The rule would also decrypt {values}: give it a selection that includes them. "
+        f"The rule would also decrypt {what}: give it a selection that includes them. "
         f"The file's own selection is {' and '.join(mine.as_written())}."
     )
 
@@ -291,7 +288,7 @@ def _values(sealed: Sealed, found: Reselection | None, place: str) -> None:
             if chosen and data is not None:
                 sealed.find("short-value", "is empty, which everyone can see", leaf, hint=_EMPTY_HINT)
             continue
-        parts = match(data) if leaf.type == "str" else None
+        parts = match(data)
         if parts is None:
             _plaintext(sealed, leaf, data, place if id(leaf) in by_rule else "", hint, is_chosen=bool(chosen))
             continue
@@ -300,7 +297,7 @@ def _values(sealed: Sealed, found: Reselection | None, place: str) -> None:
             sealed.find("never-decrypted", said, leaf)
         text, iv, tag, kind = parts.groups()
         # Sizes in base64: 32 bytes for the nonce, 16 for the tag.
-        if len(iv) != 44 or len(tag) != 24 or len(text) % 4 or kind not in _TYPES:
+        if len(iv) != 44 or len(tag) != 24 or len(text) % 4 or kind.decode() not in cipher.TYPES:
             sealed.find("bad-value", "has a damaged ciphertext", leaf)
             continue
         if chosen:
@@ -320,7 +317,7 @@ def _same_nonce(sealed: Sealed, leaf: Leaf, earlier: Leaf, kind: bytes) -> None:
     where = spell(earlier.path)
     if ciphertext(leaf) != ciphertext(earlier):
         sealed.find_nonce(leaf, where)
-    elif kind in _TEXTS and earlier.path != leaf.path:
+    elif kind == b"str" and earlier.path != leaf.path:
         sealed.find("equal-value", f"has the same ciphertext as {printable(where)}", leaf)
 
 
@@ -328,7 +325,7 @@ def _plaintext(
     sealed: Sealed, leaf: Leaf, data: bytes, by_rule: str, hint: str | None, *, is_chosen: bool
 ) -> None:
     """Check a value that is not a ciphertext.  ``by_rule`` is the rule that would encrypt it, or ""."""
-    if leaf.type == "str" and data.startswith(ENC_BYTES):
+    if data.startswith(ENC_BYTES):
         sealed.find("bad-value", "has a ciphertext that is cut off or damaged", leaf)
     elif is_chosen:
         sealed.find("plain-value", "is plaintext, but the file's selection encrypts it", leaf)
@@ -342,7 +339,7 @@ def _plaintext(
 
 def _short(sealed: Sealed, leaf: Leaf, kind: bytes, size: int) -> None:
     """Add a finding for a value whose length or type reveals it, unless it is just a number or boolean."""
-    if kind not in _TEXTS and not called_a_secret(leaf.path):
+    if kind != b"str" and not called_a_secret(leaf.path):
         return
     said = f"has {counted(size, 'byte')}, which can be guessed"
     if kind == b"bool":

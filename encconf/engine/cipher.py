@@ -98,7 +98,8 @@ def is_refusal(error: Exception) -> bool:
 
 # --- the values of a document --------------------------------------------------------------------
 
-_TYPES = frozenset(["int", "float", "bool", "time", "comment"])  # and str
+TYPES = frozenset(["str", "int", "float", "bool", "time", "comment"])
+"""The types of values.  The ``sops`` block also has ciphertexts of ``bytes``."""
 
 
 class Encryptor:
@@ -203,7 +204,7 @@ def _typed(leaf: Leaf, type: str, data: bytes) -> tuple[str, bytes]:
 
     Raises DecryptError if the plaintext has another type.
     """
-    if type not in _TYPES:
+    if type not in TYPES:
         raise DecryptError(f"the value at {spell(leaf.path)} has an unknown type")
     if not _is_of(leaf, type, data):
         # sops does not authenticate the type, and another type would give another spelling.

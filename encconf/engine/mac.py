@@ -67,6 +67,11 @@ _INNER = bytes(byte ^ 0x36 for byte in range(256))
 _OUTER = bytes(byte ^ 0x5C for byte in range(256))
 
 
+def is_date(text: str) -> bool:
+    """Whether a text has the form of a date that sops reads from ``lastmodified``."""
+    return is_usual_date(text) or re.fullmatch(_DATE, text) is not None
+
+
 def hmac_sha256(key: bytes, data: bytes) -> bytes:
     """HMAC-SHA256 (RFC 2104)."""
     padded = (key if len(key) <= _BLOCK else sha256(key).digest()).ljust(_BLOCK, b"\0")
@@ -205,7 +210,7 @@ def check_mac(
         raise MacMissingError(
             "the file has no MAC, so encconf cannot verify that it was not changed", hint=hint
         )
-    if not is_usual_date(lastmodified) and re.fullmatch(_DATE, lastmodified) is None:
+    if not is_date(lastmodified):
         raise MacMismatchError("lastmodified is not a date, so the file's MAC does not count", hint=hint)
     date = purpose % lastmodified.encode()
     parts = cipher.split(mac)

@@ -569,8 +569,7 @@ def merge_without_key(documents: Sequence[Document], repository: Repository) -> 
     if reason := _needs_key(here, there, block):
         raise UndecidedError(f"{reason}, so merging needs a key", hint=WITH_A_KEY)
     refuse_listing(block, Admission(repository.rule), here)
-    wrapped = format.single_value  # an envelope is compared as a whole
-    plain = [each.text if wrapped else without_block(each) for each in documents]
+    plain = list(map(without_block, documents))
     merged = merge_texts(*plain, format=format.name)
     if merged.conflicts:
         paths = "the file" if merged.whole else listed(merged.conflicts, 5)

@@ -453,7 +453,7 @@ def machine(folder: str = "/sys/class/dmi/id") -> str:
     for name in ("sys_vendor", "product_name", "chassis_asset_tag"):
         try:
             with open(f"{folder}/{name}", encoding="utf-8", errors="replace") as file:
-                texts.append(file.read(200).strip())
+                texts.append(file.read().strip())
         except OSError:
             texts.append("")
     if texts[0] == "Amazon EC2":

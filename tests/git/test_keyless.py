@@ -10,6 +10,7 @@ from git.sides import (
     ALL,
     BOB,
     CAROL,
+    DAVE,
     MINE,
     STRANGER,
     A,
@@ -25,7 +26,8 @@ from git.sides import (
 from merge.corpus import TEXTS, edited
 from oracle import Sops, SopsError
 
-from encconf import api
+from encconf import api, formats
+from encconf.engine.metadata import Metadata, with_block
 from encconf.errors import KeyAccessError, UndecidedError, UnmergedError
 from encconf.rules.config import Rule
 from encconf.rules.selection import Selection
@@ -98,15 +100,48 @@ def test_who_can_open_it_is_merged_without_a_key() -> None:
         assert api.decrypt(whole, credentials=credentials(key)) == "a: 2\nb: 3\n"
 
 
-def test_only_who_can_open_it_has_changed_on_one_side() -> None:
+@pytest.mark.parametrize("format", [*TEXTS, "binary"])
+@pytest.mark.parametrize("turned", [False, True])
+def test_only_who_can_open_it_has_changed_on_one_side(format: str, turned: bool) -> None:
     """No value is merged, so that the MAC is the one that is there."""
-    base = api.encrypt("a: 1\nb: 2\n", rule([ALICE]), credentials=MINE)
-    ours = rekey.carry_out(rekey.plan(base, rule([ALICE, BOB]), format="yaml"), credentials=MINE)
-    theirs = api.encrypt("a: 1\nb: 3\n", twin=base, credentials=MINE)
-    outcome = merge(base, ours, theirs, format="yaml", credentials=STRANGER)
+    base, edits = TEXTS.get(format, ("one\n", {"change": [("one", "two")]}))
+    new = edited(base, edits["change"])
+    first = seal(base, format)
+    wider = rekey.carry_out(rekey.plan(first, rule([ALICE, BOB]), format=format), credentials=MINE)
+    sides = wider, seal(new, format, first)
+    outcome = merge(first, *(sides[::-1] if turned else sides), format=format, credentials=STRANGER)
     assert (outcome.keyless, outcome.sealed) == (True, True)
-    assert api.decrypt(outcome.text, credentials=credentials(BOB)) == "a: 1\nb: 3\n"
-    assert "b: 3" in Sops(BOB.environ()).decrypt(outcome.text, "yaml")
+    assert api.decrypt(outcome.text, format=format, credentials=credentials(BOB)) == new
+    if format != "toml":
+        Sops(BOB.environ()).decrypt(outcome.text, format)
+
+
+def test_both_sides_changed_a_binary_file() -> None:
+    with pytest.raises(UndecidedError, match="both sides changed the file"):
+        merge(*versions("one", "two", "three", "binary"), format="binary", credentials=STRANGER)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_both_sides_change_who_is_in_which_group(count: int) -> None:
+    """Shares of a data key are only those of one side."""
+    groups = [[ALICE, BOB, CAROL], [DAVE], [ALICE]][:count]
+    base = api.encrypt("a: 1\nb: 2\n", rule(*groups, threshold=2 if count > 1 else None), credentials=ALL)
+
+    def without(number: int, text: str) -> str:
+        document = formats.get("yaml").scan(api.encrypt(text, twin=base, credentials=ALL))
+        block = Metadata.of(document)
+        first = [wrapped for at, wrapped in enumerate(block.groups[0]) if at != number]
+        return with_block(document, block.replace(groups=[first, *block.groups[1:]]))
+
+    ours, theirs = without(1, "a: 2\nb: 2\n"), without(2, "a: 1\nb: 3\n")
+    if count == 1:
+        assert merge(base, ours, theirs, format="yaml", credentials=STRANGER, parents=lambda: "").keyless
+        return
+    with pytest.raises(UndecidedError, match="both sides changed the key groups, so merging needs a key"):
+        merge(base, ours, theirs, format="yaml", credentials=STRANGER)
+    names = rule(*groups, threshold=2)
+    for sides in ((ours, base), (base, ours)):
+        assert merge(base, *sides, by=names, format="yaml", credentials=STRANGER).keyless
 
 
 def test_one_side_that_is_not_encrypted_takes_a_key() -> None:

@@ -101,6 +101,18 @@ def test_a_side_that_only_decrypted_the_file(plain: str) -> None:
     assert opened(outcome.text) == THEIRS
 
 
+@pytest.mark.parametrize("plain", ["our", "their"])
+def test_both_sides_change_a_value_and_one_is_not_encrypted(plain: str) -> None:
+    """The value of the encrypted side is in the merged text, and the conflict is about the whole file."""
+    base, mine, other = seal("a: 1\n"), "a: 2\n", "a: 3\n"
+    ours, theirs = (mine, seal(other, twin=base)) if plain == "our" else (seal(mine, twin=base), other)
+    outcome, said = joined(base, ours, theirs)
+    assert outcome.reason == f"{plain} side is not encrypted, so anyone could have written its values"
+    assert (outcome.conflicts, said) == (["."], [])
+    conflict = open_conflict(outcome.text, format="yaml", credentials=holder(ALICE))
+    assert (conflict.merged.text, conflict.merged.theirs) == (mine, other)
+
+
 def test_only_their_side_is_encrypted() -> None:
     outcome, said = joined(BASE, OURS, seal(THEIRS, rule([ALICE, BOB])))
     assert (outcome.conflicts, said) == (["."], [])

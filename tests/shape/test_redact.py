@@ -216,6 +216,44 @@ def test_the_lines_of_a_longer_secret_count_from_sixteen_bytes_on() -> None:
     assert redactor.redact(f"x {short} y") == f"x {short} y"
 
 
+def test_what_is_covered_by_secrets_is_marked_and_nothing_else() -> None:
+    """Secrets that overlap have one mark; the judge looks for each secret at each place."""
+    dice = random.Random(3)
+    for _ in range(1_000):
+        secrets = ["".join(dice.choices("ab-", k=dice.randint(6, 9))) for _ in range(dice.randint(1, 4))]
+        pieces = [dice.choice([*secrets, "a", "b", "-", "\n"]) for _ in range(dice.randint(0, 12))]
+        text = "".join(pieces)
+        bare, places = text.replace("\n", ""), [at for at, sign in enumerate(text) if sign != "\n"]
+        spans = sorted(
+            (at, at + len(secret))
+            for secret in {*secrets}
+            for at in range(len(bare))
+            if bare.startswith(secret, at)
+        )
+        wanted, end = "", 0
+        for number, (start, stop) in enumerate(spans):
+            if number and start < end:
+                end = max(end, stop)
+                continue
+            before = places[end - 1] + 1 if end else 0
+            wanted += text[before : places[start]] + MARK
+            end = stop
+        wanted += text[places[end - 1] + 1 if end else 0 :]
+        redactor = Redactor(secrets)
+        assert redactor.redact(text) == wanted
+        stream = Stream(redactor)
+        out = b"".join(stream.feed(sign.encode()) for sign in text) + stream.flush()
+        assert out.decode() == wanted
+        assert (stream.held, stream.feed(b""), stream.flush()) == (b"", b"", b"")
+
+
+def test_the_end_of_a_long_secret_is_none() -> None:
+    secret = "".join(f"{number:04}-" for number in range(200))
+    for size in range(6, 17):
+        assert Redactor([secret[:505]]).redact(secret[505 - size : 505]) == secret[505 - size : 505]
+        assert Redactor([secret]).redact(secret[-size:]) == secret[-size:]
+
+
 def test_forms_as_they_are_printed() -> None:
     """In quotes or without them, and in base64 at each offset, from its first to its last whole byte."""
     secret = 'it\'s "a" <b>&c'
