@@ -328,9 +328,12 @@ class Side:
 
 
 class Item:
-    """One value of a side.  ``enc`` is its ciphertext, or None if it is plaintext."""
+    """One value of a side.
 
-    __slots__ = ("aad", "data", "document", "enc", "path", "readable", "type")
+    ``enc`` is its ciphertext, or None if it is plaintext.  ``size`` is the length of the value in bytes.
+    """
+
+    __slots__ = ("aad", "data", "document", "enc", "path", "readable", "size", "type")
 
     def __init__(self, document: int, leaf: Leaf, value: Value, *, opened: bool) -> None:
         self.document = document
@@ -340,23 +343,17 @@ class Item:
         self.type = value.type
         self.enc = value.sealed
         self.readable = True
+        self.size = len(value.data or b"")
         if not opened and value.data is not None and (parts := cipher.split(value.data)) is not None:
             self.enc = value.data.decode().rstrip()
             self.type = parts[2]
             self.readable = False
+            self.size = len(parts[0]) - cipher.TAG_SIZE
 
     @property
     def value(self) -> str | None:
         """The value as text."""
         return None if self.data is None else self.data.decode("utf-8", "backslashreplace")
-
-    @property
-    def size(self) -> int:
-        """The length of the value in bytes."""
-        if self.readable or self.enc is None:
-            return len(self.data or b"")
-        parts = cipher.split(self.enc)
-        return len(parts[0]) - cipher.TAG_SIZE if parts else 0
 
 
 class Content:

@@ -464,6 +464,12 @@ def test_ciphertexts_that_were_moved() -> None:
     assert report(sealed, sealed.replace("a: ENC", "c: ENC"), key=None) == [
         "moved a>c string>string undecryptable", "by ciphertext",
     ]  # fmt: skip
+    # Short ones, too; but not short plaintext, which could be any.
+    sealed = seal("n: 1\nx_unencrypted: 1\n")
+    assert report(sealed, sealed.replace("n: ENC", "m: ENC").replace("x_un", "y_un"), key=None) == [
+        "moved n>m number>number undecryptable", "added None>y_unencrypted None>number",
+        "removed x_unencrypted>None number>None", "by ciphertext",
+    ]  # fmt: skip
 
 
 MOVES: list[tuple[str, str, list[str]]] = [
@@ -483,6 +489,16 @@ MOVES: list[tuple[str, str, list[str]]] = [
         "l: [{a: one, b: x}, {a: two, b: x}]\n",
         "l: [{a: one, b: y}, {a: two, b: x}]\n",
         ["changed l[0].b>l[0].b string>string"],
+    ),
+    (
+        "l: [one, two, three]\n",
+        "l: [zero, one, 2.5, three]\n",
+        ["added None>l[0] None>string", "changed l[1]>l[2] string>number"],
+    ),
+    (
+        "l: [{a: one}, {a: 1}, {a: three}]\n",
+        "l: [{a: one}, {b: x}, {a: 2}, {a: three}]\n",
+        ["added None>l[1].b None>string", "changed l[1].a>l[2].a number>number"],
     ),
     # A value of six bytes is known at another place, if there is one of it.
     ("a: sixsix\nz: 0\n", "b: sixsix\nz: 0\n", ["moved a>b string>string"]),
@@ -606,7 +622,7 @@ def test_values_are_shown_only_if_they_are_asked_for() -> None:
     ],
 )
 def test_what_was_done_in_words(old: str, new: str, said: list[str]) -> None:
-    assert between("s.yaml", old, new, "yaml") == said
+    assert list(map(str, between("s.yaml", old, new, "yaml"))) == said
 
 
 # --- which format a side has ---------------------------------------------------------------------------
@@ -637,6 +653,10 @@ def test_a_name_that_says_no_format_is_read_like_the_other_side() -> None:
                 continue
             found = report(old, new, name=name, other=other, one_file=False)
             assert found == [*wanted, f"encrypted {encrypted}", "data key None"]
+    # A binary file that is encrypted stays one, and so does what is said to be one.
+    for side in (Side("old", "s.txt", seal(PLAIN, format="binary")), Side("old", "s.txt", PLAIN, "binary")):
+        diff.compare(side, Side("new", "s.yaml", sealed), one_file=False, credentials=EVERYBODY)
+        assert side.format == "binary"
     # Two that say nothing are compared as they are, and so is what is no text.
     assert report("a: 1\n", "a: 2\n", name="s.txt")[:1] == ["changed data>data string>string"]
     said = diff.compare(
