@@ -92,8 +92,8 @@ def run(options: Options, front: Front, ask_hidden: Callable[[str], str]) -> Non
         edits.run(front)
     except KeyAccessError as error:
         if not error.unexpected:
-            without = f"to propose the value without a key: encconf propose {quoted(file)} {quoted(path)}"
-            error.hint = f"{without}; or {error.hint}" if error.hint else without
+            without = f"or propose the value, without a key: encconf propose {quoted(file)} {quoted(path)}"
+            error.hint = f"{error.hint}\n{without}" if error.hint else without
         raise
     if like:
         front.hint(f"this file is new; {like}")

@@ -114,7 +114,7 @@ class TestPropose:
 
     def test_set_without_a_key_names_the_proposal(self, shop: Project) -> None:
         done = shop.run("set", FILE, "db.port", "5433", environ=KEYLESS, code=128)
-        command = done.err.partition("to propose the value without a key: ")[2].partition(";")[0]
+        command = done.err.partition("or propose the value, without a key: ")[2].splitlines()[0]
         shop.run(*command.split()[1:], input="5433", environ=KEYLESS)
         assert len(proposals(shop)) == 1
         done = shop.run("whoami", environ=KEYLESS)

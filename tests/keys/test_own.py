@@ -37,13 +37,10 @@ def hints(project: Project, environ: dict[str, str], *commands: tuple[str, ...])
         done = project.popen(*command, environ=environ, stderr=-1, stdout=-1)
         err = done.communicate(timeout=60)[1].decode()
         lines = [line.removeprefix("encconf: hint: ") for line in err.splitlines() if "hint: " in line]
-        if command[0] == "set":
-            lines = [line.removeprefix(PROPOSE) for line in lines]
         found |= set(lines)
     return found
 
 
-PROPOSE = f"to propose the value without a key: encconf propose {FILE} db.host; or "
 EVERYWHERE = (
     ("whoami",),
     ("decrypt", FILE),
