@@ -320,6 +320,20 @@ class TestMistakes:
         assert said in project.run("import", *args, ".env", code=code).err
         assert project.names() == [".env", ".sops.yaml"]
 
+    def test_a_unit_and_other_formats_are_not_files_of_variables(self, project: Project) -> None:
+        unit = "# shop\n\n[Service]\nEnvironment=A=b\n"
+        project.write("shop.service", unit)
+        done = project.run("import", "--delete", "shop.service", code=1)
+        assert "shop.service: it begins with the section [Service]" in done.err
+        project.write("compose.yaml", "services: {web: {image: x}}\n")
+        done = project.run("import", "compose.yaml", code=92)
+        assert "encconf encrypt compose.yaml" in done.err
+        assert project.names() == [".sops.yaml", "compose.yaml", "shop.service"]
+        assert project.read("shop.service") == unit
+        project.write(".env", "A=b\n[Service]\n")
+        assert "not in secrets.enc.yaml: line 2" in project.run("import", ".env", code=1).err
+        assert "wrote" in project.run("import", "--dialect", "systemd", "shop.service", code=1).err
+
     def test_files(self, project: Project) -> None:
         assert "no such file" in project.run("import", ".env", code=100).err
         project.write(".env", "A=b\n")

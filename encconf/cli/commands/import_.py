@@ -65,6 +65,8 @@ def import_(options: Options, console: Console) -> None:
     if output is None and fileio.is_special(file):
         raise UsageError("the new file needs a name", hint="name it: -o FILE")
     path, old = _plain_file(file, delete)
+    if options.dialect is None:
+        _refuse_sections(file, old)
     dialect = options.dialect or dialects.guess(os.path.abspath(file))
     reading = dialects.read(old, dialect)
     texts, needy = _values(file, reading, options.literal)
@@ -200,6 +202,19 @@ def _plain_file(file: str, delete: bool) -> tuple[str, str]:
     return path, text
 
 
+_SECTION = re.compile(r"\[[A-Za-z0-9 ._-]{1,40}\]")
+
+
+def _refuse_sections(file: str, text: str) -> None:
+    """Refuse a unit of systemd or an INI file: its settings would become variables."""
+    lines = (line.strip() for line in text.splitlines())
+    first = next((line for line in lines if line and line[0] not in "#;"), "")
+    if _SECTION.fullmatch(first):
+        unit = "of a unit of systemd, import its EnvironmentFile, or a file with what Environment= sets"
+        hint = f"{unit}; INI needs no import: encconf encrypt {quoted(file)}"
+        raise UsageError(f"it begins with the section {first}, so it has no variables", hint=hint).about(file)
+
+
 def _values(
     file: str, reading: Reading, literal: Sequence[str]
 ) -> tuple[dict[str, str], dict[str, list[str]]]:
@@ -226,6 +241,8 @@ def _values(
         hint = f"to read it as another program does: --dialect {'|'.join(dialects.DIALECTS)}"
         if needy:
             hint = f"to keep ${{…}} as written: --literal {next(iter(needy))}"
+        elif (format := files.format_by_name(file, None)) not in ("dotenv", "binary"):
+            hint = f"it may be {format}, which needs no import: encconf encrypt {quoted(file)}"
         raise EmptyDocumentError(f"it has no variables that {reading.dialect} would read", hint=hint).about(
             file
         )
