@@ -8,6 +8,7 @@ block says who could read a version, and a ciphertext that stayed the same shows
 from __future__ import annotations
 
 import re
+import sys
 from binascii import a2b_base64
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
@@ -72,13 +73,15 @@ def histories(
     paths: Collection[str],
     read: Callable[[str], bytes],
     listing: log.Listing | None = None,
+    limit: int | None = None,
 ) -> Iterator[tuple[str, FileHistory]]:
     """Yield the path and the history of each file.
 
     ``paths`` are relative to the top of the repository, and ``read`` returns a file's present bytes.
     ``listing`` is git's list of all changes, if git was started already.  Without
     a commit or without git, the histories have only the present keys.  Of all files, only the names of their
-    versions are in memory at a time.
+    versions are in memory at a time.  Versions beyond ``limit`` bytes in all are not read, as if a partial
+    clone lacked them, and the listing counts as ``cut``.
     """
     reader = _Reader()
     if not paths or not ask(root, "rev-parse", "--verify", "--quiet", "HEAD"):
@@ -92,11 +95,20 @@ def histories(
     for path in paths:
         names = ((blob, change.path) for change in changes[path] for blob in (*change.old, change.new))
         wanted[path] = {blob: name for blob, name in (*names, (heads.get(path, ""), path)) if blob}
+    left = limit if limit is not None else sys.maxsize
+
+    def version(name: str) -> Version:
+        nonlocal left
+        if left < 0:
+            listed.cut = True
+            return _NOTHING
+        data = next(blobs) or b""
+        left -= len(data)
+        return reader.version(name, data)
+
     with closing(contents(root, [blob for its in wanted.values() for blob in its])) as blobs:
         for path in paths:
-            known = {
-                blob: reader.version(name, next(blobs) or b"") for blob, name in wanted.pop(path).items()
-            }
+            known = {blob: version(name) for blob, name in wanted.pop(path).items()}
             head = known.get(heads.get(path, ""))
             yield path, _reported(changes.pop(path), known, head, reader.version(path, read(path)))
 
@@ -111,6 +123,12 @@ class Leavers:
 
     Whoever has a data key can encrypt everything again with another one that they know, and no history shows
     that.
+    """
+
+    limit = 4 << 30
+    """How many bytes of older versions are read at most, with ``seconds``: about half a minute.
+
+    A branch can have thousands of versions of a large file in a pack of a few kilobytes.
     """
 
     def __init__(
@@ -129,7 +147,8 @@ class Leavers:
 
             mine = listing if listing is not None and listing.root == root else None
             with closing(mine or log.Listing(root, inside, seconds)) as listed:
-                for name, history in histories(root, inside, read, listed):
+                limit = self.limit if seconds is not None else None
+                for name, history in histories(root, inside, read, listed, limit):
                     if found := history.leavers:
                         self.of[inside[name]] = found
                 self.shallow = self.shallow or listed.cut

@@ -288,6 +288,16 @@ def test_a_history_that_takes_git_too_long_is_cut_off(
     assert Leavers([str(left.folder / FILE)], seconds=0.1).shallow
 
 
+def test_versions_that_are_too_large_in_all_are_not_read(left: Team, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pack of a megabyte may have a terabyte of versions, and a check has to end."""
+    monkeypatch.setattr(Leavers, "limit", 10)
+    path = str(left.folder / FILE)
+    found = Leavers([path], seconds=60)
+    assert (found.shallow, found.of) == (True, {})
+    found = Leavers([path])  # for updatekeys, which must know
+    assert (found.shallow, len(found.of[path])) == (False, 1)
+
+
 def test_a_check_of_many_files_starts_git_s_list_once_and_ends_it(
     team: Team, monkeypatch: pytest.MonkeyPatch
 ) -> None:
