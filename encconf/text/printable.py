@@ -15,10 +15,20 @@ def printable(text: str, limit: int = 0) -> str:
 
 
 def quoted(word: str) -> str:
-    """Quote a word for a shell."""
+    """Quote a word for a shell.  It stays on one line: ``$'…'`` if not all of it is printable."""
     import shlex
 
-    return shlex.quote(word)
+    if word.isprintable():
+        return shlex.quote(word)
+    data = ((sign, sign.encode("utf-8", "surrogateescape")) for sign in word)
+    return f"$'{''.join(_in_quotes(sign, its) for sign, its in data)}'"
+
+
+def _in_quotes(sign: str, data: bytes) -> str:
+    """Return a character, whose bytes are ``data``, between the quotes of ``$'…'``."""
+    if sign in "\\'":
+        return f"\\{sign}"
+    return sign if sign.isprintable() else "".join(f"\\{byte:03o}" for byte in data)
 
 
 def listed(names: Iterable[str], most: int = 8) -> str:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+
+import pytest
+
 from encconf.text.printable import counted, escaped, listed, no_command, one_line, printable, quoted, visible
 
 
@@ -49,3 +53,14 @@ def test_a_name_is_no_command_of_a_ci_system() -> None:
     assert one_line("::x") == "\\x3a:x"
     assert visible("é\n\t\r") == "é\n\t\\r"
     assert quoted("a b") == "'a b'"
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh"])
+@pytest.mark.parametrize(
+    "word", ["x\nencconf: ok", "é\x1b[2J 'a' \\n \u202e7", "\udcff1", "it's", "\t\r$(id)`id`"]
+)
+def test_a_word_for_a_shell_is_on_one_line(word: str, shell: str) -> None:
+    line = quoted(word)
+    assert line.isprintable()
+    done = subprocess.run([shell, "-c", f"printf %s {line}"], capture_output=True, check=True)
+    assert done.stdout == word.encode("utf-8", "surrogateescape")
