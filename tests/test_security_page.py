@@ -275,6 +275,9 @@ BACKED: dict[str, tuple[str, ...]] = {
         "test_locks::test_a_user_who_may_not_write_there_stops_no_writer_for_long",
         "test_locks::test_users_who_may_write_there_wait_for_each_other",
     ),
+    "it does not wait for other users, who cannot replace your files": (
+        "test_locks::test_another_user_stops_no_writer_in_a_folder_for_everyone",
+    ),
     "they save none as plaintext whose name says that it is a secret": (
         "test_values::test_a_selection_that_nobody_else_vouches_for",
         "test_values::test_edit_and_update",

@@ -134,6 +134,9 @@ class Claim:
 def lock(descriptor: int, patience: float) -> bool:
     """Lock an open file or folder.  Returns False if the file system has no locks (some NFS).
 
+    Also returns False if another user holds the lock of a folder for everyone, such as /tmp: anyone can do
+    that for ever, and that user cannot replace your files there.
+
     Raises OutputError after ``patience`` seconds, and soon if the lock is held by a user who may not write
     there: whoever can read a folder can lock it, and would otherwise stop all writers.
     """
@@ -149,7 +152,8 @@ def lock(descriptor: int, patience: float) -> bool:
         except BlockingIOError:
             now = time.monotonic()
             if now > look:
-                _refuse_intruder(descriptor)
+                if _is_held_by_intruder(descriptor):
+                    return False
                 look = now + 10 * _LOOK
             if now > deadline:
                 pid, uid = _holder(descriptor) or (0, 0)
@@ -165,12 +169,17 @@ _LOOK = 0.1
 """After how many seconds a writer looks who holds the lock."""
 
 
-def _refuse_intruder(descriptor: int) -> None:
-    """Raise OutputError if the lock is held by a process whose user may not write there."""
+def _is_held_by_intruder(descriptor: int) -> bool:
+    """Whether another user holds the lock of a folder for everyone.
+
+    Raises OutputError if the lock is held by a process whose user may not write there.
+    """
     state = os.fstat(descriptor)
     holder = _holder(descriptor)
-    if holder is None or state.st_mode & 0o022 or holder[1] in (0, os.geteuid(), state.st_uid):
-        return
+    if holder is None or holder[1] in (0, os.geteuid(), state.st_uid):
+        return False
+    if state.st_mode & 0o022:
+        return state.st_mode & 0o1002 == 0o1002
     raise OutputError(
         f"cannot be written: its folder is locked by process {holder[0]} of {_user(holder[1])}, who may not "
         "write there",

@@ -268,18 +268,21 @@ def _keep_attributes(descriptor: int, old: os.stat_result, at: LockedFolder, nam
             os.fchown(descriptor, old.st_uid, old.st_gid)
         except OSError:
             return False
-    return not hasattr(os, "listxattr") or _copy_access_list(descriptor, at, name)
+    return not hasattr(os, "listxattr") or _copy_access_list(descriptor, old, at, name)
 
 
-def _copy_access_list(descriptor: int, at: LockedFolder, name: str) -> bool:
-    """Copy the extended attributes as far as possible.  Returns whether the access list is complete."""
+def _copy_access_list(descriptor: int, old: os.stat_result, at: LockedFolder, name: str) -> bool:
+    """Copy the extended attributes as far as possible.  Returns whether the access list is complete.
+
+    If there is another file now, its access list is not copied: it could let others read what is written.
+    """
     try:
         source = at.open(name, os.O_RDONLY)
     except OSError:
         return False
-    complete = True
+    complete = os.path.samestat(os.fstat(source), old)
     try:
-        for attribute in os.listxattr(source):
+        for attribute in os.listxattr(source) if complete else ():
             try:
                 os.setxattr(descriptor, attribute, os.getxattr(source, attribute))
             except OSError:

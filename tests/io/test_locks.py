@@ -224,6 +224,19 @@ class TestHolder:
             assert f"locked by process {holder.pid} of nobody (0.5 s)" in caught.value.message
 
     @pytest.mark.services  # as root: starts a process of another user
+    def test_another_user_stops_no_writer_in_a_folder_for_everyone(
+        self, shared: Path, sealed: Project
+    ) -> None:
+        shared.chmod(0o1777)
+        file = shared / "s.enc.yaml"
+        file.write_text(sealed.read("secrets.enc.yaml"))
+        with _held(file, 65534), _held(shared, 65534):
+            started = time.monotonic()
+            sealed.run("set", str(file), "db.port", "1")
+            assert time.monotonic() - started < 10
+        assert sealed.run("get", str(file), "db.port").out.strip() == "1"
+
+    @pytest.mark.services  # as root: starts a process of another user
     def test_everybody_waits_for_root(self, shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(locks, "LOCK_PATIENCE", 0.5)
         os.chown(shared, 65534, -1)

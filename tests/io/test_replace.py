@@ -441,6 +441,33 @@ class TestWriting:
             fileio.write_atomic(str(path), "new")
         assert path.read_text() == "theirs"
 
+    @pytest.mark.posix
+    def test_the_access_list_of_another_file_is_not_taken(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Whoever may write to the folder puts it there just before the attributes are copied."""
+        path, theirs = tmp_path / "x", tmp_path / "theirs"
+        path.write_text("old")
+        theirs.write_text("theirs")
+        copied: list[str] = []
+
+        def stat(*args: Any, **options: Any) -> Any:
+            found = at(*args, **options)
+            if args[0] == "x":
+                monkeypatch.setattr(os, "stat", at)
+                os.replace(theirs, path)
+            return found
+
+        at = os.stat
+        monkeypatch.setattr(os, "stat", stat)
+        monkeypatch.setattr(os, "listxattr", lambda _: ["system.posix_acl_access"], raising=False)
+        monkeypatch.setattr(os, "getxattr", lambda *_: b"", raising=False)
+        monkeypatch.setattr(os, "setxattr", lambda _, name, value: copied.append(name), raising=False)
+        with pytest.raises(OutputError, match="another file was put in its place"):
+            fileio.write_atomic(str(path), "new")
+        assert copied == []
+        assert path.read_text() == "theirs"
+
     @pytest.mark.services  # unshare, as root
     def test_a_file_of_another_user_that_is_mounted_into_a_folder_for_everyone(self, tmp_path: Path) -> None:
         """Only root can do that: docker run -v $PWD/secrets.enc.yaml:/tmp/secrets.enc.yaml."""
