@@ -693,17 +693,16 @@ def merged_block(base: Metadata | None, ours: Metadata | None, theirs: Metadata 
     here, there = ours or theirs, theirs or ours
     assert here is not None
     assert there is not None
-    was = base or (here if ours is None or theirs is None else None)
     selection = _merged_value(
-        was.selection if was else None, here.selection, there.selection, "which values are encrypted"
+        base.selection if base else None, here.selection, there.selection, "which values are encrypted"
     )
     threshold = _merged_value(
-        was.threshold if was else None, here.threshold, there.threshold, "how many key groups are needed"
+        base.threshold if base else None, here.threshold, there.threshold, "how many key groups are needed"
     )
-    groups = _merged_groups(was.groups if was else None, here.groups, there.groups)
+    groups = _merged_groups(base.groups if base else None, here.groups, there.groups)
     unknown: dict[str, object] = {}
     for name in {**here.unknown, **there.unknown}:
-        old, mine, yours = (each.unknown.get(name) if each else None for each in (was, here, there))
+        old, mine, yours = (each.unknown.get(name) if each else None for each in (base, here, there))
         value = yours if mine == old else mine
         if value is not None and name not in UNMERGED:
             unknown[name] = value

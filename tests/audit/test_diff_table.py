@@ -9,6 +9,7 @@ import pytest
 from audit.sealed_texts import rule, seal
 from audit.two_sides import ALICE, BOB, CAROL, EVERYBODY
 from engine import rotated
+from oracle import AgeKey, Sops
 
 from encconf.audit import diff
 from encconf.audit.diff import Side, between, to_json
@@ -269,8 +270,8 @@ def test_a_file_that_is_not_there() -> None:
         "data key None", "new is not there", "by ciphertext",
     ]  # fmt: skip
     assert report(None, "# one\n") == [*usual, "encrypted False>False", "data key None", "old is not there"]
-    assert report(None, sealed, other="t.yaml")[-1] == "old is not there"  # and it was not renamed
-    assert report(sealed, None, other="t.yaml")[-1] == "new is not there"
+    for sides in ((None, sealed), (sealed, None)):  # and it was not renamed
+        assert report(*sides, other="t.yaml") == report(*sides)
     plain = [*usual, "encrypted False>False", "data key None"]
     assert report("", "a: value\n") == ["added None>a None>string", *plain]
     assert report("a: value\n", "") == ["removed a>None string>None", *plain]
@@ -548,6 +549,11 @@ MOVES: list[tuple[str, str, list[str]]] = [
         "db: {y: {host: example, port: 1}, n: 2}\nz: 0\n",
         ["moved db.x.host>db.y.host string>string", "moved db.x.port>db.y.port number>number"],
     ),
+    (
+        "a: {x: {host: example}, y: {n: 1}}\nz: 0\n",
+        "b: {x: {host: example}, y: {n: 1}}\nz: 0\n",
+        ["moved a.x.host>b.x.host string>string", "moved a.y.n>b.y.n number>number"],
+    ),
     # A value that left a mapping takes no others with it.
     (
         "a: {host: example, n: 1}\nz: 0\n",
@@ -591,11 +597,43 @@ def test_values_are_shown_only_if_they_are_asked_for() -> None:
     data = to_json(closed, Names(), values=True)  # type: ignore[assignment]
     assert {each["old_value"] for each in data["changes"]} == {None}
     assert {each["new_value"] for each in data["changes"]} == {"two", None, "å", "five"}
+    closed = diff.compare(Side("old", "s.yaml", new), Side("new", "s.yaml", seal(old)), one_file=True)
+    data = to_json(closed, Names(), values=True)  # type: ignore[assignment]
+    assert {each["old_value"] for each in data["changes"]} == {"two", None, "å", "five"}
+    assert {each["new_value"] for each in data["changes"]} == {None}
+    closed = diff.compare(Side("old", "s.yaml", seal(old)), Side("new", "s.yaml", new), one_file=True)
     nothing = diff.compare(Side("old", "s.yaml", "a: null\n"), Side("new", "s.yaml", "a: 1\n"), one_file=True)
     (change,) = to_json(nothing, Names(), values=True)["changes"]  # type: ignore[misc, attr-defined]
     assert (change["old_value"], change["new_value"], change["old_type"]) == (None, "1", "null")
     assert [nothing.count(kind) for kind in ("changed", "added", "unknown")] == [1, 0, 0]
     assert [closed.count(kind) for kind in ("changed", "added", "removed", "unknown")] == [0, 1, 1, 2]
+
+
+def test_changes_are_in_the_order_of_the_new_text() -> None:
+    """What was removed comes after what is left of its mapping."""
+    old = "a: {x: one, y: two, z: three}\nb: one\nc: {x: one}\nd: {x: one, y: two}\ne: one\n"
+    new = "a: {x: 1, z: 3}\nb: 1\nd: {n: 5, x: 1}\ne: 1\nf: {n: 5}\n"
+    assert [line.split(" ")[1] for line in report(old, new) if line[:4] in ("chan", "adde", "remo")] == [
+        "a.x>a.x", "a.z>a.z", "a.y>None", "b>b", "None>d.n", "d.x>d.x", "c.x>None", "d.y>None", "e>e",
+        "None>f.n",
+    ]  # fmt: skip
+
+
+def test_comments_in_the_lists_of_sops(sops: Sops, age_key: AgeKey) -> None:
+    """sops writes them as items, which have numbers, and encconf counts them as comments."""
+    by = Credentials({"SOPS_AGE_KEY": age_key.identity}, home="/nonexistent")
+    text = "l:\n    # one\n    - first value\n    # two\n    - second value\n"
+    sealed = sops.encrypt(text, "yaml", age=age_key.recipient)
+    for new, wanted in (
+        (text, []),
+        (text.replace("one", "1"), ["comments: 1 changed"]),
+        (text.replace("    # two\n", ""), ["comments: 1 removed"]),
+        (text.replace("first", "other"), ["changed l[1]>l[1] string>string"]),
+    ):
+        said = report(sealed, sops.encrypt(new, "yaml", age=age_key.recipient), key=by)
+        assert [
+            line for line in said if "list" not in line and line[:7] in ("comment", "changed", "removed")
+        ] == wanted
 
 
 # --- what a verb has done to a file ------------------------------------------------------------------

@@ -16,7 +16,14 @@ from encconf.engine import changes
 from encconf.engine.metadata import Metadata
 from encconf.engine.opening import open_text
 from encconf.envelope import WrappedKey
-from encconf.errors import DecryptError, MacError, StrangerError, UndecidedError, UnmergedError
+from encconf.errors import (
+    DecryptError,
+    LostBlockError,
+    MacError,
+    StrangerError,
+    UndecidedError,
+    UnmergedError,
+)
 from encconf.git.conflict import open_conflict
 from encconf.git.merge import Outcome, Repository, differences, merge, reseal
 from encconf.identities.credentials import Credentials
@@ -117,6 +124,16 @@ def test_only_their_side_is_encrypted() -> None:
     outcome, said = joined(BASE, OURS, seal(THEIRS, rule([ALICE, BOB])))
     assert (outcome.conflicts, said) == (["."], [])
     assert "encconf_conflict" in outcome.text
+
+
+@pytest.mark.parametrize("side", ["our", "their"])
+def test_a_side_that_lost_its_block(side: str) -> None:
+    """Its ciphertexts are no values, so it is no plaintext."""
+    base = seal(BASE)
+    lost = base[: base.index("sops:")]
+    sides = (lost, seal(THEIRS, twin=base)) if side == "our" else (seal(OURS, twin=base), lost)
+    with pytest.raises(LostBlockError, match=f"of {side} side"):
+        joined(base, *sides)
 
 
 def test_somebody_without_a_key_hears_of_no_trouble() -> None:
