@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import re
 import subprocess
 import sys
@@ -290,6 +291,86 @@ def test_comments_belong_to_the_next_item_or_to_that_of_their_line() -> None:
     block = format.render_block(BLOCK).replace("[sops]", "[sops] # x\n# y")
     assert comments(attach(text, block)) == expected
     round_trip(text)
+
+
+class Arrays:
+    """Writes random arrays with comments, and notes where each comment belongs."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = random.Random(seed)
+        self.text = ""
+        self.line: tuple[tuple[str | int, ...], str | int] | None = None  # the item on whose line this is
+        self.waiting: list[int] = []
+        self.places: dict[int, tuple[tuple[str | int, ...], str | int | None]] = {}
+
+    def gap(self) -> None:
+        while self.random.random() < 0.5:
+            space = self.random.choice(["", " ", "\t", "\r\n", "\n", "\n  \n"])
+            self.text += space
+            self.line = None if "\n" in space else self.line
+            if self.random.random() < 0.5:
+                number = len(self.places) + len(self.waiting)
+                self.text += f"#{number}\n"
+                if self.line is None:
+                    self.waiting.append(number)
+                else:
+                    self.places[number] = self.line
+                self.line = None
+
+    def place(self, path: tuple[str | int, ...], before: str | int | None) -> None:
+        self.places |= dict.fromkeys(self.waiting, (path, before))
+        self.waiting.clear()
+
+    def array(self, path: tuple[str | int, ...]) -> None:
+        self.text += "["
+        self.line = None
+        self.gap()
+        count = self.random.randrange(4)
+        for at in range(count):
+            self.place(path, at)
+            if self.random.random() < 0.2 and len(path) < 4:
+                self.array((*path, at))
+            else:
+                self.text += self.random.choice(["1", "true", "'#'", '"a"', "2001-01-01", "'''\n#'''"])
+            self.line = path, at
+            self.gap()
+            if at < count - 1 or self.random.random() < 0.5:
+                self.text += ","
+                self.line = path, at  # the comma may be on another line, and is the item's, too
+                self.gap()
+        self.place(path, None)
+        self.text += "]"
+
+    def whole(self) -> None:
+        for name in "abc":
+            self.place((), name)
+            self.text += f"{name} = "
+            self.array((name,))
+            if self.random.random() < 0.5:
+                number = len(self.places)
+                self.text += f" #{number}"
+                self.places[number] = ((), name)
+            self.text += "\n"
+
+
+def test_comments_in_random_arrays() -> None:
+    total = 0
+    for seed in range(300):
+        author = Arrays(seed)
+        author.whole()
+        tomllib.loads(author.text)
+        found = {int(text): (path, before) for text, path, before in comments(author.text)}
+        assert found == author.places, author.text
+        total += len(found)
+    assert total > 1_000
+
+
+def test_a_block_at_the_start_of_a_text() -> None:
+    """Without it, what is before and behind it stays."""
+    for before in ("", "\n", "# x\n"):
+        for after in ("", "[t]\na = 1\n", "\n# y\n[t]\na = 1\n"):
+            text = f'{before}[sops]\nmac = "x"\n{after}'
+            assert splice(text, format.detach(format.scan(text))) == f"{before}{after}"
 
 
 def test_comments_are_encrypted() -> None:
