@@ -682,7 +682,7 @@ class Scanner:
         self._put(table, step, leaf)
         if value == "null":
             self.nulls.append(leaf)
-        if headed or table.keys[:1] == ("sops",) or (step == "sops" and table is self.root):
+        if headed or (step == "sops" and table is self.root):
             self.block.append(Line(number, found.start(), found.end(), headed))
         return found.end()
 

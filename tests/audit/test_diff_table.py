@@ -270,6 +270,9 @@ def test_a_file_that_is_not_there() -> None:
         "data key None", "new is not there", "by ciphertext",
     ]  # fmt: skip
     assert report(None, "# one\n") == [*usual, "encrypted False>False", "data key None", "old is not there"]
+    commented = seal("# one\na: value\n", rule([ALICE, BOB]))  # comments are no difference then
+    assert report(None, commented) == report(None, sealed)
+    assert report(commented, None) == report(sealed, None)
     for sides in ((None, sealed), (sealed, None)):  # and it was not renamed
         assert report(*sides, other="t.yaml") == report(*sides)
     plain = [*usual, "encrypted False>False", "data key None"]
@@ -554,6 +557,18 @@ MOVES: list[tuple[str, str, list[str]]] = [
         "b: {x: {host: example}, y: {n: 1}}\nz: 0\n",
         ["moved a.x.host>b.x.host string>string", "moved a.y.n>b.y.n number>number"],
     ),
+    (
+        "db: {host: example, port: 1}\nz: 0\n",
+        "n: 5\nm: 5\nbase: {host: example, port: 1}\nz: 0\n",
+        [
+            "added None>n None>number",
+            "added None>m None>number",
+            "moved db.host>base.host string>string",
+            "moved db.port>base.port number>number",
+        ],
+    ),
+    # Two paths with the same additional data.
+    ('"a:b": {c: one}\nz: 0\n', 'a: {"b:c": one}\nz: 0\n', ["moved a:b.c>a.b:c string>string"]),
     # A value that left a mapping takes no others with it.
     (
         "a: {host: example, n: 1}\nz: 0\n",

@@ -365,6 +365,18 @@ def test_comments_in_random_arrays() -> None:
     assert total > 1_000
 
 
+def test_a_block_of_dotted_keys() -> None:
+    """And of inline tables: all of its lines are found, and no others."""
+    block = ['sops.mac = "x"', "sops.a.b = 1", "sops.a.c.d = [", "  1,", "]", 'sops."e" = {f = 1}']
+    rest = ["a = 1", "b.sops = 2", "[t]", "sops = 3", "[u.sops]", "a = 1"]
+    lines = [*block, *rest]
+    text = "".join(f"{line}\n" for line in lines)
+    kept = "".join(f"{line}\n" for line in rest)
+    found = splice(text, format.detach(format.scan(text)))
+    assert tomllib.loads(found) == tomllib.loads(kept)
+    assert found.strip() == kept.strip()
+
+
 def test_a_block_at_the_start_of_a_text() -> None:
     """Without it, what is before and behind it stays."""
     for before in ("", "\n", "# x\n"):

@@ -160,6 +160,17 @@ def test_versions_that_are_not_encrypted_say_nothing_about_a_merge() -> None:
         reseal(keyless, format="yaml", version=lambda id: "a: 1\nb: 2\n", credentials=MINE)
 
 
+@pytest.mark.parametrize("which", [0, 1, 2])
+def test_no_version_of_a_merge_may_be_plaintext(which: int) -> None:
+    plain = "a: 1\nb: 2\n", "a: 2\nb: 2\n", "a: 1\nb: 3\n"
+    known = list(versions(*plain, "yaml"))
+    ids = " ".join(digit * 40 for digit in "012")
+    keyless = merge(*known, format="yaml", credentials=STRANGER, parents=lambda: ids).text
+    known[which] = plain[which]
+    with pytest.raises(UnmergedError, match="is not encrypted: anyone could have written it"):
+        reseal(keyless, format="yaml", version=lambda id: known[int(id[0])], credentials=MINE)
+
+
 def test_which_values_are_encrypted_takes_a_key() -> None:
     """Whichever side has changed that."""
     base = seal("a: 1\nb: 2\n", "yaml")

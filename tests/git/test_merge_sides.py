@@ -136,6 +136,19 @@ def test_a_side_that_lost_its_block(side: str) -> None:
         joined(base, *sides)
 
 
+def test_a_base_that_lost_its_block_decides_nothing() -> None:
+    base = seal(BASE)
+    outcome, _ = joined(base[: base.index("sops:")], seal(OURS, twin=base), seal(THEIRS, twin=base))
+    assert sorted(outcome.conflicts) == ["a", "b"]
+
+
+def test_a_side_without_any_text_has_kept_nothing() -> None:
+    base = seal(BASE)
+    outcome, said = joined(base, base, "")
+    assert not [line for line in said if "no value is left" in line]
+    assert outcome.conflicts == ["."]
+
+
 def test_somebody_without_a_key_hears_of_no_trouble() -> None:
     base = seal(BASE)
     texts = base, seal(OURS, twin=base), seal(THEIRS, twin=base)
