@@ -145,7 +145,7 @@ def compare(old: Side, new: Side, *, one_file: bool, credentials: Credentials | 
         found.reasons += content.reasons
         found.advice = found.advice or content.advice
         found.notes += content.notes
-    in_place = _in_place(before, after) if found.keyed else None
+    in_place = compared_in_place(before, after) if found.keyed else None
     found.changes = Pairing(before, after, by_value=found.keyed).run() if in_place is None else in_place
     _compare_blocks(found, before, after)
     _compare_comments(found, before, after)
@@ -540,7 +540,7 @@ def _crossed(old: Item, new: Item) -> str:
     return "cleared" if new.enc is None else "sealed"
 
 
-def _in_place(before: Content, after: Content) -> list[Change] | None:
+def compared_in_place(before: Content, after: Content) -> list[Change] | None:
     """Return the changes if both sides have the same keys, and no list item changed, or else None.
 
     That is the usual case, and then `Pairing` would pair each value with the one at its place.

@@ -135,7 +135,7 @@ class TestValues:
             key = choice.randrange(4) > 0
             found = compare(old, new, key=key)
             with monkeypatch.context() as patch:
-                patch.setattr(diff, "_in_place", lambda before, after: None)
+                patch.setattr(diff, "compared_in_place", lambda before, after: None)
                 assert told(found) == told(compare(old, new, key=key))
             kinds |= {change.kind for change in found.changes}
         assert kinds >= {"changed", "cleared", "sealed"}
