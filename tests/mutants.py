@@ -142,7 +142,10 @@ GROUPS = {
     ],
     "keys/test_keys.py plugins/test_key_type.py rules envelope engine/test_metadata.py": ["keys/__init__.py"],
     "keys/test_own.py": ["keys/own.py"],
-    "keys/test_age*.py keys/test_bech32.py keys/test_ssh*.py": ["keys/age.py", "keys/bech32.py"],
+    "keys/test_age*.py keys/test_bech32.py keys/test_own.py keys/test_ssh*.py": [
+        "keys/age.py",
+        "keys/bech32.py",
+    ],
     "identities": [f"identities/{name}.py" for name in ("command", "credentials", "userconfig")],
     "io/test_programs.py": ["io/programs.py"],
     "io/test_locks.py io/test_faults.py io/test_inplace.py io/test_replace.py": ["io/locks.py"],
