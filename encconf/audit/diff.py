@@ -321,7 +321,7 @@ class Side:
         self.path = path
         self.opened = text if isinstance(text, opening.Opened) else None
         known = text.document if isinstance(text, opening.Opened) else text
-        self.document = None if known is None or isinstance(known, str) else known
+        self.document = None if isinstance(known, str) else known
         self.text = known if known is None or isinstance(known, str) else known.text
         self.found = format or formats.find(self.text or "", path)
         self.format = self.found or formats.of_path(path)
@@ -381,7 +381,7 @@ class Content:
     def item(self, index: int) -> Item:
         """Return a leaf with its value."""
         leaf = self.leaves[index]
-        number = self._numbers.get(id(leaf.scope.root), 0)
+        number = self._numbers[id(leaf.scope.root)]
         return Item(number, leaf, self.values[index], opened=self.readable)
 
     def _all_items(self) -> list[Item]:

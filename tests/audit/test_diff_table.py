@@ -35,7 +35,7 @@ def words_of(change: dict[str, Any]) -> str:
     assert change["path"] == (change["new_path"] or change["old_path"])
     words += [f"in {change['document']}"] if change["document"] else []
     words += [f"same={change['same_value']}"] if "same_value" in change else []
-    words += ["undecryptable"] if "undecryptable" in change else []
+    words += ["undecryptable"] if change.get("undecryptable", False) else []
     return " ".join(words)
 
 
@@ -132,6 +132,11 @@ CHANGES: list[tuple[str, str, list[str], list[str]]] = [
 def test_a_value(old: str, new: str, with_key: list[str], without: list[str]) -> None:
     plain = PLAIN.replace(old, new)
     sealed = seal(PLAIN)
+    found = diff.compare(Side("", "s.yaml", PLAIN), Side("", "s.yaml", plain), one_file=True)
+    kinds = [change.types for change in found.changes]
+    assert [change.retyped for change in found.changes] == [
+        "" not in (before, after) and before != after for before, after in kinds
+    ]
     assert report(sealed, again(sealed, plain)) == with_key
     assert report(sealed, seal(plain)) == [*with_key, "data key new"]
     assert report(sealed, seal(plain), one_file=False) == [*with_key, "data key new"]
@@ -143,6 +148,50 @@ def test_a_value(old: str, new: str, with_key: list[str], without: list[str]) ->
     assert after == [*with_key, *NO_PAIR, "encrypted False>True", "data key None"]
     if without:
         assert report(sealed, again(sealed, plain), key=None) == [*without, "by ciphertext"]
+
+
+def test_an_empty_value_that_is_filled_and_the_other_way_round() -> None:
+    """Nothing was encrypted before."""
+    for empty, kind in (("''", "string"), ("null", "null")):
+        one, other = (seal(f"a: {value}\nb: other words\n") for value in (empty, "some words"))
+        for old, new, kinds in ((one, other, f"{kind}>string"), (other, one, f"string>{kind}")):
+            assert report(old, new) == [f"changed a>a {kinds}", "data key new"]
+
+
+def test_the_same_text_in_two_formats() -> None:
+    said = report("A=1\n", "A=1\n", name="s.env", other="s.ini.env", one_file=False)
+    assert said[-1] == "differs: False"
+    said = report("A=1\n", "A=1\n", name="s.env", other="s.bin", one_file=False)
+    assert said[:2] == ["added None>data None>string", "removed A>None string>None"]
+    sides = (Side("", "s", '{"a": 1}\n', "yaml"), Side("", "s", '{"a":1}\n', "json"))
+    found = diff.compare(*sides, one_file=True)
+    assert (found.differs, found.resealed) == (False, False)
+
+
+def test_a_ciphertext_on_a_line_of_its_own_is_the_same() -> None:
+    sealed = seal(PLAIN)
+    moved = re.sub(r"^a: (ENC.*)", r"a: |\n    \1", sealed)
+    assert report(sealed, moved, key=None) == ["resealed", "by ciphertext"]
+
+
+def test_what_says_that_the_data_key_is_the_same() -> None:
+    """A wrapped data key that both have, or a value; but not two entries that have none."""
+    sealed = seal(PLAIN, rule([ALICE, BOB]))
+    changed = again(sealed, PLAIN.replace("first", "1st").replace("second", "2nd").replace("15432", "1"))
+    assert "by ciphertext" in report(sealed, changed, key=None)
+    assert not any("data key" in line for line in report(sealed, changed, key=None))
+    wrapped = re.sub(r"(-----BEGIN AGE ENCRYPTED FILE-----\n +)....", r"\1AAAA", sealed)
+    assert not any("data key" in line for line in report(sealed, wrapped, key=None))
+    entry = "    pgp:\n        - fp: 85D77543B3D624B63CEA9E6DBC17301B491B3F21\n          enc: ''\n    age:"
+    one, other = (seal(PLAIN).replace("    age:", entry, 1) for _ in range(2))
+    assert "data key new" in report(one, other, key=None)
+
+
+def test_an_entry_that_is_there_twice() -> None:
+    sealed = seal(PLAIN)
+    (entry,) = re.findall(r"        - enc: \|\n(?:            .*\n)+          recipient: .*\n", sealed)
+    twice = sealed.replace(entry, entry * 2)
+    assert report(sealed, twice, key=None) == ["resealed", "by ciphertext"]
 
 
 def test_another_data_key_and_the_same_values() -> None:
@@ -273,6 +322,7 @@ def test_a_file_that_is_not_there() -> None:
     commented = seal("# one\na: value\n", rule([ALICE, BOB]))  # comments are no difference then
     assert report(None, commented) == report(None, sealed)
     assert report(commented, None) == report(sealed, None)
+    assert report(None, sealed, name="s.txt", other="s.yaml") == report(None, sealed)
     for sides in ((None, sealed), (sealed, None)):  # and it was not renamed
         assert report(*sides, other="t.yaml") == report(*sides)
     plain = [*usual, "encrypted False>False", "data key None"]
