@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,7 @@ PLUGIN, PLUGIN_IDENTITY = generate()
         ("", None),
         ("\xff\n", None),
     ],
+    ids=count(),  # the keys differ in every run
 )
 def test_the_recipient_in_a_file(text: str, wanted: str | None) -> None:
     assert recipient_in(text.encode("latin-1")) == wanted
@@ -74,6 +76,7 @@ def test_the_recipient_of_an_ssh_key(ssh: dict[str, tuple[Path, str]]) -> None:
         ("AGE-PLUGIN-X-1DAMAGED", "a damaged age identity"),
         ("AGE-SECRET-KEY-PQ-1DAMAGED", "a damaged age identity"),
     ],
+    ids=count(),
 )
 def test_what_is_no_identity(text: str, says: str) -> None:
     with pytest.raises(ValueError, match=f"^{says}$") as caught:
@@ -122,6 +125,7 @@ def test_without_pyrage(monkeypatch: pytest.MonkeyPatch) -> None:
         (f"# created {ONE.identity.lower()}", "all of it is a comment: its line breaks were lost"),
         ("# nothing", ""),
     ],
+    ids=count(),
 )
 def test_what_is_said_of_a_variable(value: str, says: str) -> None:
     made = Credentials({"SOPS_AGE_KEY": value}, home="/nonexistent")
