@@ -218,7 +218,12 @@ def find_rule(
     found = os.path.join(cwd, found)
     loaded = read.get(found) if read is not None else None
     if loaded is None:
-        loaded = load(found)
+        try:
+            loaded = load(found)
+        except EncconfError as error:
+            if read is not None:
+                read[found] = _Unusable.by(found, error)
+            raise
         if read is not None:
             read[found] = loaded
     try:
@@ -393,6 +398,24 @@ class Config(Record):
     def _notice(self, text: str) -> None:
         if text not in self.notices:
             self.notices.append(text)
+
+
+class _Unusable(Config):
+    """A configuration that cannot be loaded: no file has a rule, and each gets the same ``error``."""
+
+    error: EncconfError
+
+    @classmethod
+    def by(cls, path: str, error: EncconfError) -> _Unusable:
+        from copy import copy
+
+        return cls(path, None, [], {}, [], [], os.path, "", copy(error))
+
+    def rule_for(self, path: str, *, also: Sequence[str] = ()) -> Rule:
+        """Raise the error.  It is a new one, since each is about another file, and has its own traceback."""
+        from copy import copy
+
+        raise copy(self.error)
 
 
 def rules_hint(folder: str) -> str:

@@ -1176,3 +1176,22 @@ def test_another_spelling_where_the_file_system_ignores_the_case(
     assert config.find_config(None, str(project.folder), foreign=True)
     project.path(".Sops.yaml").rename(project.path(".sops.yaml"))
     assert config.find_config(None, str(project.folder)) == str(project.path(".sops.yaml"))
+
+
+@pytest.mark.parametrize("text", ["creation_rules: [", "creation_rules: 3\n", "a: b: c\n"])
+def test_a_configuration_that_cannot_be_loaded_is_loaded_once(text: str, tmp_path: Path) -> None:
+    """Of a thousand files, each has an error of its own, and none waits for the others' configuration."""
+    path = tmp_path / ".sops.yaml"
+    path.write_text(text)
+    read: dict[str, config.Config] = {}
+    errors = []
+    for name in ("a.yaml", "b.yaml"):
+        with pytest.raises(ConfigError) as caught:
+            config.find_rule(str(tmp_path / name), cwd=str(tmp_path), read=read)
+        errors.append(caught.value)
+        path.unlink(missing_ok=True)
+        path.write_text("creation_rules: []\n")
+    first, second = errors
+    assert first is not second
+    assert (str(first), first.hint) == (str(second), second.hint)
+    assert second.about("c.yaml").file == first.file == str(path)
