@@ -58,6 +58,10 @@ BACKED: dict[str, tuple[str, ...]] = {
         "test_vouching::test_a_conflict_keeps_in_mind_what_nobody_has_checked",
     ),
     "It counts once somebody sets it": ("test_vouching::test_who_sets_the_value_vouches_for_it",),
+    "only to a transit engine": (
+        "test_hc_vault::test_an_entry_of_a_file_writes_nothing_to_an_engine_of_secrets",
+        "test_hc_vault::test_an_entry_of_a_file_calls_nothing_else_in_a_transit_engine",
+    ),
     "that git would take for a bare repository": (
         "test_ours::test_a_repository_among_the_files_of_a_branch_is_not_ours",
     ),
