@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from math import isfinite, isinf, isnan
+from math import isfinite, isinf
 
 from encconf.errors import EmitError, LimitError, ParseError
 from encconf.formats import goyaml, has_quoted_mac
@@ -538,8 +538,6 @@ def _time_text(found: re.Match[str]) -> bytes:
 
 def float_text(number: float) -> bytes:
     """Return a float as Rust spells it: like Go, except infinity."""
-    if isnan(number):
-        return b"NaN"
     if isinf(number):
         return b"inf" if number > 0 else b"-inf"
     return goyaml.format_float(number)

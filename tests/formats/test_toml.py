@@ -293,6 +293,46 @@ def test_comments_belong_to_the_next_item_or_to_that_of_their_line() -> None:
     round_trip(text)
 
 
+WHOLE = [
+    'a = 1\nb = \'x\'\n[t]\nc = [1, 2, # c\n 3]\n[t.u]\nx.y = {p = 1, q = [2]}\n[[s]]\nn = """\na"""\n'
+    "[[s]]\nm = 2001-01-01T00:00:00Z\n",
+    "x = {a = 1, b.c = 2}\ny = [\n]\nz = '''\nq'''\n",
+    "'a b'.c = 1.5\n\"d\" = inf\n[a]\n[a.b]\n[c]\nd = [[1],[{e=1}]]\n",
+]
+PARTS = [
+    *("a", "b", " = ", "=", "[", "]", "[[", "]]", "{", "}", ",", ".", "\n", "1", "'x'", '"y"', "# c\n", " "),
+    *("true", "0x1", "1e5", "nan", "2001-01-01", '"""', "'''", "\\", "\r\n", "\t", "-", "_", "a = 1\n"),
+    *("[t]\n", "k = [1, 2]\n", "{a = 1}", "[[s]]\n", "x.y = 2\n", "\r", "\x0b", "0", "07:00:00", "é", "sops"),
+]
+
+
+def test_texts_with_small_faults_are_what_they_are_to_tomllib() -> None:
+    """They are refused or not, and hold the same values."""
+    dice = random.Random(1)
+    read = 0
+    for _ in range(6_000):
+        text = dice.choice(WHOLE)
+        for _ in range(dice.randint(1, 2)):
+            at, to = dice.randrange(len(text) + 1), dice.randrange(len(text) + 1)
+            size = dice.randint(1, 5)
+            text = dice.choice(
+                [
+                    text[:at] + dice.choice(PARTS) + text[at:],
+                    text[:at] + text[at + size :],
+                    text[:at] + text[to : to + size] + text[at:],
+                ]
+            )
+        if text.strip():
+            read += same_as_tomllib(text) is not None
+    assert read > 500
+
+
+def test_an_empty_string_is_read_the_same_by_all() -> None:
+    document = format.scan('a = """\\\r\n"""\n')
+    assert document.leaves[0].data == b""
+    assert format.prepare(document, bytearray(1)) is None
+
+
 class Arrays:
     """Writes random arrays with comments, and notes where each comment belongs."""
 
