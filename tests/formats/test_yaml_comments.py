@@ -386,8 +386,9 @@ def test_containers(sops, age_key):
     assert compared > 800
 
 
-# Short texts, each of which is read in another way if some detail is: of 17000 random texts, those that show the
-# faults of `make mutants`.  With each comment are its container, what is after it, and its document, as events.
+# Short texts, each of which is read in another way if some detail is: of 17000 random texts, those that
+# show the faults of `make mutants`.  With each comment are its container, what is after it, and its
+# document, as events.
 RECORDED = json.loads(Path(__file__).with_name("comments.json").read_text(encoding="utf-8"))
 
 

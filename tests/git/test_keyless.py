@@ -80,7 +80,13 @@ def test_leaf_by_leaf(format: str) -> None:
         Sops(ALICE.environ()).decrypt(whole, format)
 
 
-@pytest.mark.parametrize("ids", ["", "a b c", "1 2", " ".join(["0" * 40] * 3), " ".join(["../../x"] * 3)])
+@pytest.mark.parametrize(
+    "ids",
+    [
+        *("", "a b c", "1 2", " ".join(["0" * 40] * 3), " ".join(["../../x"] * 3)),
+        *(f"{'1' * 40} x y", f"x {'1' * 40} y", f"x y {'1' * 40}", f"{'1' * 40} {'1' * 40} ../x", "1" * 40),
+    ],
+)
 def test_parents_that_are_none(ids: str) -> None:
     texts = versions("a: 1\nb: 2\n", "a: 2\nb: 2\n", "a: 1\nb: 3\n", "yaml")
     outcome = merge(*texts, format="yaml", credentials=STRANGER, parents=lambda: ids)
