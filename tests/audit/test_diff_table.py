@@ -174,6 +174,16 @@ def test_a_ciphertext_on_a_line_of_its_own_is_the_same() -> None:
     assert report(sealed, moved, key=None) == ["resealed", "by ciphertext"]
 
 
+def test_a_value_that_looks_like_a_ciphertext_is_one_that_differs() -> None:
+    """Its selection leaves it unencrypted, so that nobody decrypts it."""
+    sealed = seal("a: other words\nx_unencrypted: one\n")
+    old, new = (
+        re.sub("one", re.findall(r"a: (ENC.*)", seal(f"a: {value}\n"))[0], sealed, count=1)
+        for value in ("b", "c")
+    )
+    assert report(old, new)[0] == "changed x_unencrypted>x_unencrypted string>string"
+
+
 def test_what_says_that_the_data_key_is_the_same() -> None:
     """A wrapped data key that both have, or a value; but not two entries that have none."""
     sealed = seal(PLAIN, rule([ALICE, BOB]))

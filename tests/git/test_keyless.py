@@ -122,6 +122,19 @@ def test_only_who_can_open_it_has_changed_on_one_side(format: str, turned: bool)
         Sops(BOB.environ()).decrypt(outcome.text, format)
 
 
+def test_what_stays_is_not_written_in_another_way() -> None:
+    base = seal("a: 1\nb: 2\n", "yaml")
+    ours = seal("a: 2\nb: 2\n", "yaml", base).replace("sops:\n", "sops: # as sops wrote it\n")
+    for sides in ((ours, base), (base, ours)):
+        assert merge(base, *sides, format="yaml", credentials=STRANGER).text == ours
+
+
+def test_the_values_that_both_sides_changed_are_named() -> None:
+    texts = versions("a: 1\nb: 2\nc: 3\n", "a: 2\nb: 2\nc: 4\n", "a: 3\nb: 3\nc: 5\n", "yaml")
+    with pytest.raises(UndecidedError, match=r"^both sides changed a, c, and none of your keys"):
+        merge(*texts, format="yaml", credentials=STRANGER)
+
+
 def test_both_sides_changed_a_binary_file() -> None:
     with pytest.raises(UndecidedError, match="both sides changed the file"):
         merge(*versions("one", "two", "three", "binary"), format="binary", credentials=STRANGER)

@@ -18,6 +18,7 @@ from encconf.engine.opening import open_text
 from encconf.envelope import WrappedKey
 from encconf.errors import (
     DecryptError,
+    EmptyDocumentError,
     LostBlockError,
     MacError,
     StrangerError,
@@ -147,6 +148,18 @@ def test_a_side_without_any_text_has_kept_nothing() -> None:
     outcome, said = joined(base, base, "")
     assert not [line for line in said if "no value is left" in line]
     assert outcome.conflicts == ["."]
+    said = []
+    with pytest.raises(EmptyDocumentError):
+        merge(
+            base,
+            "",
+            base,
+            format="yaml",
+            credentials=holder(ALICE),
+            repository=OURS_NAMES_ALL,
+            notify=said.append,
+        )
+    assert said == []
 
 
 def test_somebody_without_a_key_hears_of_no_trouble() -> None:
