@@ -48,6 +48,7 @@ LIMIT = 900
 """How many seconds a file may take.  Then it has failed, and the run goes on with the next one."""
 
 ELSEWHERE = {
+    "io/test_fileio.py": "pipes, modes, links and limits: tests/windows has what Windows does",
     "io/test_inplace.py": "owners, modes, mounts, links and signals",
     "io/test_locks.py": "locks of files and folders: tests/windows has those of Windows",
     "io/test_memory.py": "core dumps and locked memory",

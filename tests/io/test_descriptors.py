@@ -76,6 +76,7 @@ class TestOpenElsewhere:
             descriptors.patiently(str(tmp_path), self.refuse(3))
 
 
+@pytest.mark.posix
 def test_elsewhere_nothing_is_tried_again(tmp_path: Path) -> None:
     assert not descriptors.is_open_elsewhere(str(tmp_path), to_read=False)
     tries = []
@@ -140,6 +141,7 @@ class TestDescriptors:
             assert fileio.descriptor_of(path) is None
 
 
+@pytest.mark.posix
 def test_a_pipe_that_does_not_block_is_waited_for() -> None:
     """Another program that has it open, such as Node.js, has made it so."""
     read, write = os.pipe()
@@ -161,6 +163,7 @@ def test_a_pipe_that_does_not_block_is_waited_for() -> None:
     os.close(read)
 
 
+@pytest.mark.posix
 @pytest.mark.parametrize(
     ("limit", "said"),
     [(1 << 10, "1 KiB"), (2047 << 9, "1023 KiB"), (1 << 20, "1 MiB"), (3 << 19, "1 MiB"), (9 << 20, "9 MiB")],
@@ -175,6 +178,7 @@ def test_more_than_the_limit(tmp_path: Path, limit: int, said: str) -> None:
         assert len(descriptors.read_all(file.fileno(), limit + 1)) == limit + 1
 
 
+@pytest.mark.posix
 def test_what_another_user_puts_into_a_folder_for_everyone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Files of each owner and mode, on the same device or another, in each kind of folder."""
     me, other, third = 1000, 1001, 1002
@@ -211,6 +215,7 @@ def test_errors_of_the_system() -> None:
     assert type(descriptors.cannot_read(OSError(errno.EIO, "Input/output error"))) is InputError
 
 
+@pytest.mark.posix
 def test_what_is_a_terminal() -> None:
     main, terminal = os.openpty()
     read, write = os.pipe()
