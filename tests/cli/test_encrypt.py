@@ -99,6 +99,7 @@ class TestTwin:
         assert "hint: to change it: encconf edit secrets.enc.yaml\n" in done.err
         assert sealed.read("secrets.enc.yaml") == old
 
+    @pytest.mark.posix  # git
     def test_a_warning_about_plaintext_that_was_committed(self, project: Project) -> None:
         project.rules()
         project.git("init", "-q")
