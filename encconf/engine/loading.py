@@ -414,7 +414,7 @@ _OPTIONS: dict[str, tuple[Callable[[Any], bool], str]] = {
     ),
     "env": (lambda value: isinstance(value, str), "a str, the prefix of the variables' names"),
     "environ": (lambda value: hasattr(value, "keys"), "a mapping of names to texts"),
-    "format": (lambda value: isinstance(value, str), f"a str, one of {', '.join(formats.NAMES)}"),
+    "format": (lambda value: isinstance(value, str), f"a str: {', '.join(formats.NAMES)}"),
     "interval": (
         lambda value: isinstance(value, (int, float)) and not isinstance(value, bool),
         "a number of seconds",
