@@ -238,11 +238,12 @@ def _values(
         else:
             found[variable.name] = variable.value
     if not found:
+        format = formats.get(files.format_by_name(file, None))
         hint = f"to read it as another program does: --dialect {'|'.join(dialects.DIALECTS)}"
         if needy:
             hint = f"to keep ${{…}} as written: --literal {next(iter(needy))}"
-        elif (format := files.format_by_name(file, None)) not in ("dotenv", "binary"):
-            hint = f"it may be {format}, which needs no import: encconf encrypt {quoted(file)}"
+        elif not (format.environment or format.single_value):
+            hint = f"it may be {format.name}, which needs no import: encconf encrypt {quoted(file)}"
         raise EmptyDocumentError(f"it has no variables that {reading.dialect} would read", hint=hint).about(
             file
         )
