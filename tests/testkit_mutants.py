@@ -52,7 +52,7 @@ FAULTS = [
     Fault("another date is right, too", _MAC, "date = purpose % lastmodified.encode()\n    parts", 'date = b"2026-01-02T03:04:05Z"\n    parts', "MAC"),
     Fault("a missing MAC is right", _MAC, "    if not mac:\n", "    if not mac:\n        return\n    if not mac:\n", "MAC"),
     # types
-    Fault("int is called integer", _SEAL, '["int", "float"', '["integer", "float"', "types"),
+    Fault("int is called integer", _SEAL, '"int", "float", "bool"', '"integer", "float", "bool"', "types"),
     Fault("float is called double", _SEAL, '"float", "bool", "time", "comment"]', '"double", "bool", "time", "comment"]', "types"),
     Fault("bool is called boolean", _SEAL, '"bool", "time", "comment"]', '"boolean", "time", "comment"]', "types"),
     Fault("no times", _SEAL, '"bool", "time", "comment"]', '"bool", "comment"]', "types"),

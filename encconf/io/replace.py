@@ -280,15 +280,19 @@ def _copy_access_list(descriptor: int, old: os.stat_result, at: LockedFolder, na
         source = at.open(name, os.O_RDONLY)
     except OSError:
         return False
-    complete = os.path.samestat(os.fstat(source), old)
+    complete = True
     try:
-        for attribute in os.listxattr(source) if complete else ():
+        if not os.path.samestat(os.fstat(source), old):
+            return False
+        try:
+            attributes = os.listxattr(source)
+        except OSError:
+            return True  # the file system has no extended attributes
+        for attribute in attributes:
             try:
                 os.setxattr(descriptor, attribute, os.getxattr(source, attribute))
             except OSError:
                 complete = complete and attribute != "system.posix_acl_access"
-    except OSError:
-        return True  # the file system has no extended attributes
     finally:
         os.close(source)
     return complete
