@@ -99,6 +99,8 @@ class Relay:
         self.run(self.writer, "encrypt", "-i")
         if not own and not self.readable("real"):
             raise RefusedError  # sops cannot read every file that it writes
+        if self.by_sops and not self.opens():
+            raise RefusedError
         (self.value,) = self.loaded(text.decode())
 
     def rule(self) -> None:

@@ -381,7 +381,8 @@ class Content:
     def item(self, index: int) -> Item:
         """Return a leaf with its value."""
         leaf = self.leaves[index]
-        number = self._numbers[id(leaf.scope.root)]
+        root = leaf.scope.root
+        number = self._numbers[id(root.again or root)]  # a dotenv file may continue its root
         return Item(number, leaf, self.values[index], opened=self.readable)
 
     def _all_items(self) -> list[Item]:

@@ -23,6 +23,8 @@ STR, INT, NULL = ("str", b"x"), ("int", b"1"), ("null", None)
         ("a: 1\n", "# why\na: 1\n", "yaml", ["added 1 comment"]),
         ("a: 1\n", "a:   1\n", "yaml", ["changed the layout only"]),
         ("A=1\n", "A=x\nB=2\n", "dotenv", ["changed A", "added B"]),
+        ("A=1\nB=2\nA=3\n", "A=1\nB=4\nA=5\n", "dotenv", ["changed B", "changed A"]),
+        ("A=1\nB=2\nA=3\n", "A=1\nB=4\nA=3\nC=5\n", "dotenv", ["changed B", "added C"]),
         ("one", "two", "binary", ["changed data"]),
         ("a: 1\nb: 2\n", "a: 3\nb:   2\n", "yaml", ["changed a"]),  # the layout goes without saying
     ],
