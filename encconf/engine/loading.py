@@ -11,7 +11,14 @@ import os
 
 from encconf import formats
 from encconf.engine.metadata import ciphertext_in
-from encconf.engine.opening import Opened, as_text, open_encrypted, open_text, refuse_unloadable
+from encconf.engine.opening import (
+    Opened,
+    as_text,
+    open_encrypted,
+    open_text,
+    refuse_proposal,
+    refuse_unloadable,
+)
 from encconf.envelope.unwrap import DataKeyCache
 from encconf.errors import (
     ConfigTypeError,
@@ -260,9 +267,14 @@ def resolved(
     """Resolve the references ``under`` a path in opened files.  Returns texts by leaf number for each file.
 
     A file's name may be "".  Raises one UnresolvedError that names all references that cannot be resolved.
+    Raises ProposalError: somebody without a key wrote the references of a proposal, and one may run a
+    program.
     """
     if not resolve:
         return [{} for _ in files]
+    for name, opened in files:
+        with about(name, frames=False):
+            refuse_proposal(opened.document)
     from encconf.sources import references
 
     places = [(name, opened.document, opened.values, opened.covered) for name, opened in files]

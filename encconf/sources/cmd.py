@@ -12,7 +12,6 @@ unusable (not found, not a program), missing (it failed; the exit code is named)
 
 from __future__ import annotations
 
-from encconf.identities.command import output_of
 from encconf.identities.credentials import KEY_VARIABLES, Credentials
 from encconf.sources import Probe, Uri, without_line_break
 
@@ -23,6 +22,8 @@ HIDDEN = (*KEY_VARIABLES, "ENCCONF_IDENTITY")
 
 def fetch(uri: Uri, credentials: Credentials) -> bytes:
     """Return what the program prints."""
+    from encconf.identities.command import output_of
+
     limit, alone = credentials.patience, credentials.prompt is None
     environ = credentials.environ
     said = output_of(uri.body, environ, limit=limit, without=HIDDEN, quiet=True, alone=alone)

@@ -97,9 +97,10 @@ def plan_change(
 
 def refuse_strangers(wanted: Plan, credentials: Credentials, *, rotate: bool) -> None:
     """Raise StrangerError if carrying out a plan would give the data key to someone who is not admitted."""
-    if wanted.changes and wanted.admission is not None:
+    if wanted.changes:
         new = wanted.renews(rotate=rotate)
-        wanted.admission.check(wanted.metadata, wanted.rule, credentials, new_data_key=new)
+        admission = wanted.admission or Admission.of(wanted.rule)
+        admission.check(wanted.metadata, wanted.rule, credentials, new_data_key=new)
 
 
 def carry_out(

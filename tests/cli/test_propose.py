@@ -12,6 +12,7 @@ from oracle import AgeKey, Sops
 from project import Project
 
 import encconf
+from encconf import Resolve
 from encconf.errors import ProposalError
 from encconf.identities.credentials import Credentials
 from encconf.rules.config import find_rule
@@ -119,6 +120,27 @@ class TestPropose:
         assert len(proposals(shop)) == 1
         done = shop.run("whoami", environ=KEYLESS)
         assert "create a key with encconf keygen" in done.err
+
+    def test_references_of_a_proposal_are_not_resolved(self, shop: Project) -> None:
+        """Anyone can propose a value, and fetching it could run a program."""
+        name = propose(shop, "db.host", f"ref+cmd:touch {shop.path('ran')}")
+        environ = {"ENCCONF_REF_ALLOW": "cmd"}
+        for words in (
+            ("exec", "--resolve", name, "--", "true"),
+            ("export", "--resolve", "--format", "json", name),
+            ("get", "--resolve", name, "value"),
+        ):
+            done = shop.run(*words, environ=environ, code=2)
+            assert "is a proposal" in done.err
+        rules = Resolve(schemes=["cmd"])
+        for load in (encconf.load_config, lambda *given, **more: encconf.load_configs([*given], **more)):
+            with pytest.raises(ProposalError):
+                load(shop.path(name), resolve=rules, credentials=Credentials.from_env(shop.environ))
+        with pytest.raises(ProposalError):
+            encconf.loads_all(
+                shop.read(name), format="json", resolve=rules, credentials=Credentials.from_env(shop.environ)
+            )
+        assert not shop.path("ran").exists()
 
     def test_a_value_without_a_secret_is_refused(self, shop: Project) -> None:
         """Nothing of it would be encrypted."""
